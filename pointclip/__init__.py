@@ -1,0 +1,54 @@
+"""pointclip recognises 3D shapes with a frozen 2D vision-language model.
+
+Names load on first use, so ``import pointclip`` and ``pointclip --help`` stay quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pointclip import ops as ops
+    from pointclip.errors import BackendUnavailable as BackendUnavailable
+    from pointclip.errors import InputError as InputError
+    from pointclip.errors import MissingDependency as MissingDependency
+    from pointclip.errors import PointClipError as PointClipError
+    from pointclip.errors import WeightsError as WeightsError
+    from pointclip.model import PointCLIP as PointCLIP
+    from pointclip.model import Prediction as Prediction
+    from pointclip.points import PointCloud as PointCloud
+    from pointclip.points import load as load
+    from pointclip.projection import project as project
+    from pointclip.rigs import Views as Views
+    from pointclip.rigs import views as views
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "BackendUnavailable": "errors",
+    "InputError": "errors",
+    "MissingDependency": "errors",
+    "PointClipError": "errors",
+    "WeightsError": "errors",
+    "PointCLIP": "model",
+    "PointCloud": "points",
+    "Prediction": "model",
+    "Views": "rigs",
+    "load": "points",
+    "project": "projection",
+    "views": "rigs",
+}
+__all__ = ["__version__", "ops", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ops":
+        return import_module("pointclip.ops")
+    if name not in _HOME:
+        raise AttributeError(f"module 'pointclip' has no attribute {name!r}")
+    value = getattr(import_module(f"pointclip.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,61 @@
+"""The wording of shape, dtype and choice errors, in one place."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import torch
+
+from pointclip.errors import InputError
+
+
+def check_shape(name: str, tensor: torch.Tensor, shape: str) -> None:
+    """Refuse a tensor whose shape does not fit a pattern such as ``"B N 3"``.
+
+    Letters stand for any size (the same letter for the same size), digits for themselves.
+
+    Raises:
+        InputError: The tensor is no tensor, or its shape does not fit.
+
+    Example:
+        >>> check_shape("points", torch.zeros(2, 5, 3), "B N 3")
+        >>> check_shape("points", torch.zeros(5, 3), "B N 3")
+        Traceback (most recent call last):
+        ...
+        pointclip.errors.InputError: points must have shape (B, N, 3), got (5, 3)
+    """
+    if not isinstance(tensor, torch.Tensor):
+        raise InputError(f"{name} must be a torch.Tensor of shape ({', '.join(shape.split())}), got {type(tensor).__name__}")
+    axes = shape.split()
+    known: dict[str, int] = {}
+    fits = tensor.ndim == len(axes) and all(
+        size == (int(axis) if axis.isdigit() else known.setdefault(axis, size))
+        for axis, size in zip(axes, tensor.shape, strict=True)
+    )
+    if not fits:
+        raise InputError(f"{name} must have shape ({', '.join(axes)}), got {tuple(tensor.shape)}")
+
+
+def check_floating(name: str, tensor: torch.Tensor) -> None:
+    """Refuse a tensor that does not hold floating-point numbers.
+
+    Raises:
+        InputError: The dtype is an integer, boolean or complex one.
+
+    Example:
+        >>> check_floating("points", torch.zeros(3))
+    """
+    if not tensor.is_floating_point():
+        raise InputError(f"{name} must hold floating-point numbers, got {tensor.dtype}: call .float() on it first")
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """Word the suggestion that follows an unknown name: the nearest known one, then all of them.
+
+    Example:
+        >>> nearest("shadd", ["depth", "shaded"])
+        "did you mean 'shaded'? Known: depth, shaded"
+    """
+    known = sorted(choices)
+    close = get_close_matches(word, known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}Known: {', '.join(known)}"
