@@ -23,8 +23,11 @@ def check_shape(name: str, tensor: torch.Tensor, shape: str) -> None:
         ...
         pointclip.errors.InputError: points must have shape (B, N, 3), got (5, 3)
     """
+    axes = shape.split()
     if not isinstance(tensor, torch.Tensor):
-        raise InputError(f"{name} must be a torch.Tensor of shape ({', '.join(shape.split())}), got {type(tensor).__name__}")
+        raise InputError(
+            f"{name} must be a torch.Tensor of shape ({', '.join(shape.split())}), got {type(tensor).__name__}"
+        )
     axes = shape.split()
     known: dict[str, int] = {}
     fits = tensor.ndim == len(axes) and all(

@@ -27,7 +27,9 @@ def require(module: str, *, extra: str) -> ModuleType:
         return import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or module.split(".")[0] != error.name.split(".")[0]:
-            raise MissingDependency(f"{module} is installed but needs {error.name}: pip install {error.name}") from error
+            raise MissingDependency(
+                f"{module} is installed but needs {error.name}: pip install {error.name}"
+            ) from error
         raise MissingDependency(
             f"this needs the package {module.split('.')[0]}, which is not installed: pip install 'pointclip[{extra}]'"
         ) from error

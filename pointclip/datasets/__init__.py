@@ -1,0 +1,1 @@
+"""Datasets: one file each, one small protocol (``labels``, ``len``, ``item(i)``, ``split``)."""

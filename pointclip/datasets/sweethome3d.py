@@ -1,0 +1,102 @@
+"""The furniture meshes of Sweet Home 3D with the project's own fixed train and test split."""
+
+import csv
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pointclip._assets import asset_path
+from pointclip.errors import DatasetError
+from pointclip.points import PointCloud, load
+
+FURNITURE_FOLDER = Path("/usr/share/sweethome3d/furniture")
+HOW_TO_GET = (
+    "it comes from Debian's package sweethome3d-furniture: apt-get install sweethome3d-furniture, or unpack the .deb "
+    "with dpkg -x and name its usr/share/sweethome3d/furniture folder"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One mesh of the benchmark: its library, its path in the library, its English name, its class and its split."""
+
+    library: str
+    model: str
+    name: str
+    label: str
+    split: str
+
+
+def read_rows(path: Path | None = None) -> list[Row]:
+    """Read the benchmark's table, ``assets/sweethome3d.csv`` unless another one is named.
+
+    Example:
+        >>> rows = read_rows()
+        >>> len(rows), sum(row.split == "test" for row in rows), len({row.label for row in rows})
+        (443, 156, 71)
+    """
+    with (path or asset_path("sweethome3d.csv")).open(newline="", encoding="utf-8") as file:
+        return [Row(r["library"], r["model"], r["name"], r["class"], r["split"]) for r in csv.DictReader(file)]
+
+
+class SweetHome3D:
+    """Give the furniture meshes of one split as point clouds.
+
+    Args:
+        root: Folder with the five ``.sh3f`` libraries.
+        split: ``"train"`` (287 meshes) or ``"test"`` (156 meshes of other libraries).
+        num_points: Surface samples per mesh.
+        seed: Seed of the samples.
+        only: Rows to keep, for a part of a split; None keeps the whole split.
+
+    Raises:
+        DatasetError: A library is missing; the message says where it comes from.
+    """
+
+    def __init__(
+        self,
+        root: Path = FURNITURE_FOLDER,
+        split: str = "test",
+        num_points: int = 20_000,
+        seed: int = 0,
+        only: Sequence[Row] | None = None,
+    ) -> None:
+        if split not in ("train", "test"):
+            raise DatasetError(f"sweethome3d has the splits train and test, not {split!r}")
+        everything = read_rows()
+        self.labels = sorted({row.label for row in everything})
+        self.rows = [row for row in (everything if only is None else only) if row.split == split]
+        self.root, self.split, self.num_points, self.seed = Path(root), split, num_points, seed
+        missing = sorted({row.library for row in self.rows if not (self.root / row.library).is_file()})
+        if missing:
+            raise DatasetError(f"{self.root} has no {', '.join(missing)}: {HOW_TO_GET}")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def item(self, index: int) -> tuple[PointCloud, str, str]:
+        """Read one mesh: its point cloud, its label and its id (library and path)."""
+        row = self.rows[index]
+        with tempfile.TemporaryDirectory() as folder:
+            path = extract(self.root / row.library, row.model, Path(folder))
+            cloud = load(path, num_points=self.num_points, seed=self.seed)
+        return cloud, row.label, f"{row.library}/{row.model}"
+
+
+def extract(library: Path, model: str, folder: Path) -> Path:
+    """Unpack one model of a library with the materials and textures that lie beside it, and give the mesh's path.
+
+    Raises:
+        DatasetError: The library is damaged or has no such model.
+    """
+    beside = model.rpartition("/")[0] + "/"
+    try:
+        with zipfile.ZipFile(library) as archive:
+            archive.extractall(folder, [name for name in archive.namelist() if name.startswith(beside) or name == model])
+    except zipfile.BadZipFile as error:
+        raise DatasetError(f"{library} is damaged ({error}): install it again") from error
+    if not (folder / model).is_file():
+        raise DatasetError(f"{library} has no model {model}: {HOW_TO_GET}")
+    return folder / model
