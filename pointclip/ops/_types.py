@@ -1,0 +1,33 @@
+"""What the scatter ops return."""
+
+from typing import NamedTuple
+
+import torch
+
+
+class ZBuffer(NamedTuple):
+    """The nearest point of every pixel.
+
+    Attributes:
+        index: (B, V, H, W) int64, the winning point in ``0..N-1``, or -1 where no point fell.
+        depth: (B, V, H, W) floating, the z of the winner, 0 where ``index`` is -1. ``index`` is what tells an empty
+            pixel: ask ``index >= 0``.
+    """
+
+    index: torch.Tensor
+    depth: torch.Tensor
+
+
+class Splat(NamedTuple):
+    """The soft averages of every pixel.
+
+    Attributes:
+        depth: (B, V, H, W) floating, the soft average of z, 0 where no footprint reaches.
+        coverage: (B, V, H, W) floating in [0, 1), how much of the pixel is covered.
+        values: (B, V, H, W, D) floating, the soft average of the values, 0 where no footprint reaches; None where no
+            values were given.
+    """
+
+    depth: torch.Tensor
+    coverage: torch.Tensor
+    values: torch.Tensor | None
