@@ -1,0 +1,78 @@
+"""What a file turns into: a triangle mesh or a bare set of points, as numpy arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class RawPoints:
+    """Points as they stand in a file: not sampled, not centred, not scaled.
+
+    Args:
+        points: (N, 3) float64, in the file's units.
+        normals: (N, 3) float64 of any length, or None.
+        colors: (N, 3) float32 in [0, 1], or None.
+    """
+
+    points: np.ndarray
+    normals: np.ndarray | None = None
+    colors: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangles of a file with everything needed to colour a point on them.
+
+    Coordinates stay float64 until the shape is centred, so that a building in map coordinates keeps its millimetres.
+
+    Args:
+        vertices: (V, 3) float64, in the file's units.
+        faces: (F, 3) int64 indices into ``vertices``; quads and polygons are already cut into triangles.
+        corner_colors: (F, 3, 3) float32 in [0, 1]: a colour per corner of each face, or None when the file has no colours.
+        corner_uv: (F, 3, 2) float32 texture coordinates, origin at the lower left of the image, or None.
+        face_texture: (F,) int32 index into ``textures``, -1 for a face without one, or None.
+        textures: Images (H, W, 3) uint8.
+
+    Example:
+        >>> mesh = Mesh(np.eye(3), np.array([[0, 1, 2]]), corner_colors=np.eye(3, dtype=np.float32)[None])
+        >>> mesh.colors_at(np.array([0]), np.array([[0.5, 0.5, 0.0]])).tolist()
+        [[0.5, 0.5, 0.0]]
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    corner_colors: np.ndarray | None = None
+    corner_uv: np.ndarray | None = None
+    face_texture: np.ndarray | None = None
+    textures: tuple[np.ndarray, ...] = ()
+
+    def colors_at(self, face: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
+        """Return the colour of points on the surface.
+
+        Args:
+            face: (N,) int64, the face each point lies on.
+            weights: (N, 3) barycentric weights of the face's corners.
+
+        Returns:
+            (N, 3) float32 in [0, 1], corner colour times texture; None when the mesh has no colours.
+        """
+        if self.corner_colors is None:
+            return None
+        colors = np.einsum("nc,nck->nk", weights.astype(np.float32), self.corner_colors[face])
+        if self.face_texture is not None and self.corner_uv is not None:
+            which = self.face_texture[face]
+            uv = np.einsum("nc,nck->nk", weights, self.corner_uv[face])
+            for index in np.unique(which[which >= 0]):
+                here = which == index
+                colors[here] *= _lookup(self.textures[index], uv[here])
+        return np.clip(colors, 0.0, 1.0, dtype=np.float32)
+
+
+def _lookup(image: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    """Read the pixel under each texture coordinate; the image repeats outside [0, 1)."""
+    height, width = image.shape[:2]
+    wrapped = np.mod(np.nan_to_num(uv, posinf=0.0, neginf=0.0), 1.0)
+    column = np.minimum((wrapped[:, 0] * width).astype(np.int64), width - 1)
+    row = np.minimum(((1.0 - wrapped[:, 1]) * height).astype(np.int64), height - 1)
+    return image[row, column].astype(np.float32) / 255.0
