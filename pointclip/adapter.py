@@ -6,14 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from pointclip._checks import check_floating, check_shape, nearest
+from pointclip._linear import WideLinear
 from pointclip.errors import InputError
 
 VARIANTS = ("paper", "light")
 
 
 def _linear(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Linear:
-    """Build ``nn.Linear`` with its usual initial distribution, drawn from a given generator."""
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    """Build a linear layer with the usual initial distribution, drawn from a given generator."""
+    layer = nn.utils.skip_init(WideLinear, inputs, outputs)
     bound = inputs**-0.5
     nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
     nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
@@ -92,7 +93,7 @@ class InterViewAdapter(nn.Module):
         h   = ReLU(Linear(ReLU(Linear(g))))                    C -> C -> VC, one residual per view
         out = ratio * h + (1 - ratio) * F
 
-    ``variant="light"`` keeps the shape of that with low-rank matrices and one gate per view (231,818 parameters at
+    ``variant="light"`` keeps the shape of that with low-rank matrices and one gate per view (231,956 parameters at
     C=512, V=10 instead of 5,513,226) and starts as the identity: ``out = F + ratio * gate_v * h_v`` with h = 0.
 
     The output is **not** normalised, as in the formula. Before logits, pass it through
