@@ -43,7 +43,7 @@ class Head:
     Attributes:
         weight: (384, 1280) float32.
         bias: (384,) float32.
-        logit_scale: Natural logarithm of the factor on cosines before soft-max, as open_clip stores it; None if untrained.
+        logit_scale: Natural logarithm of the factor on cosines before soft-max (as open_clip); None if untrained.
         metadata: What it was trained on and how; strings only.
     """
 

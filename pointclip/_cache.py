@@ -1,0 +1,98 @@
+"""The folder of the user where results worth keeping are kept, and tensors in it."""
+
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from torch import Tensor
+
+_log = logging.getLogger(__name__)
+
+
+def cache_folder(kind: str) -> Path:
+    """Name the user's cache folder for one kind of result, without making it.
+
+    ``POINTCLIP_CACHE`` overrides the place; else ``XDG_CACHE_HOME``, else the platform's own.
+
+    Args:
+        kind: Name of the folder below it, such as ``"text"``.
+
+    Returns:
+        The path.
+
+    Example:
+        >>> cache_folder("text").name
+        'text'
+    """
+    if chosen := os.environ.get("POINTCLIP_CACHE"):
+        return Path(chosen) / kind
+    if xdg := os.environ.get("XDG_CACHE_HOME"):
+        base = Path(xdg)
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    else:
+        base = Path.home() / ".cache"
+    return base / "pointclip" / kind
+
+
+def read_tensor(path: Path) -> Tensor | None:
+    """Read a tensor that :func:`write_tensor` wrote.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The tensor, or None where there is no such file or it is damaged (then it is made anew, and the log says so).
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(path.read_bytes())["tensor"]
+    except FileNotFoundError:
+        return None
+    except (OSError, SafetensorError, KeyError) as error:
+        _log.warning("%s is not readable (%s) and will be made anew", path, error)
+        return None
+
+
+def write_tensor(path: Path, tensor: Tensor) -> None:
+    """Keep a tensor in a file, under a temporary name first.
+
+    A folder that cannot be written costs only the time to compute the tensor again; the log says so.
+
+    Args:
+        path: The file; its folder is made.
+        tensor: Any shape and dtype; a copy on the CPU is written.
+    """
+    from safetensors.torch import save
+
+    try:
+        write_bytes(path, save({"tensor": tensor.detach().cpu().contiguous()}))
+    except OSError as error:
+        _log.warning("%s could not be written (%s): it will be computed again next time", path, error)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: under a temporary name first, then renamed.
+
+    Args:
+        path: The file; its folder is made.
+        content: What to write.
+
+    Raises:
+        OSError: The folder cannot be made or written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise

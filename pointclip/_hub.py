@@ -1,0 +1,92 @@
+"""What is cached from the Hugging Face hub, whether the hub can be reached, and how to stay off it."""
+
+import socket
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import huggingface_hub
+from huggingface_hub import constants
+
+CONFIG_FILE = "open_clip_config.json"
+_WAIT_S = 2.5
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Forbid the hub client any request inside the block: a file is in the local cache or the call fails at once."""
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+class Probe:
+    """A connection attempt to the hub on a thread of its own, so that waiting costs no start-up time.
+
+    Nothing is sent: a connection to the hub (or to the proxy that leads there) is opened and closed.
+    """
+
+    def __init__(self) -> None:
+        self.reason: str | None = f"{constants.ENDPOINT} does not answer"
+        self._thread = threading.Thread(target=self._connect, daemon=True)
+        self._thread.start()
+
+    def failure(self) -> str | None:
+        """Wait a moment for the outcome.
+
+        Returns:
+            None if the hub can be reached, else why not.
+        """
+        self._thread.join(_WAIT_S)
+        return self.reason
+
+    def _connect(self) -> None:
+        if constants.HF_HUB_OFFLINE:
+            self.reason = "HF_HUB_OFFLINE is set"
+            return
+        host, port = _door(constants.ENDPOINT)
+        try:
+            socket.create_connection((host, port), timeout=_WAIT_S).close()
+        except OSError as error:
+            self.reason = f"{host} cannot be reached: {error}"
+        else:
+            self.reason = None
+
+
+def _door(url: str) -> tuple[str, int]:
+    target = urlsplit(url)
+    proxy = urllib.request.getproxies().get(target.scheme)
+    if proxy and not urllib.request.proxy_bypass(target.hostname or ""):
+        target = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    return target.hostname or "", target.port or (443 if target.scheme == "https" else 80)
+
+
+def cache_root(cache_dir: str | None) -> Path:
+    """Name the folder where the hub client keeps its files."""
+    return Path(cache_dir or constants.HF_HUB_CACHE)
+
+
+def cache_is_empty(cache_dir: str | None) -> bool:
+    """Tell whether no model at all is cached, so that a named one must be downloaded."""
+    return not any(cache_root(cache_dir).glob("models--*"))
+
+
+def cached_file(repo: str, names: tuple[str, ...], cache_dir: str | None) -> Path | None:
+    """Find the first of some files of a hub repository in the local cache, without network."""
+    for name in names:
+        found = huggingface_hub.try_to_load_from_cache(repo, name, cache_dir=cache_dir)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def cached_repos(cache_dir: str | None) -> list[str]:
+    """List the cached hub repositories that hold an open_clip model, as ``ORG/NAME``."""
+    configs = cache_root(cache_dir).glob(f"models--*/snapshots/*/{CONFIG_FILE}")
+    return sorted({path.parents[2].name.removeprefix("models--").replace("--", "/", 1) for path in configs})
