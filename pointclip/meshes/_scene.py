@@ -1,5 +1,6 @@
 """Mesh files through trimesh: every scene becomes one list of triangles or one list of points."""
 
+import io
 import logging
 from collections.abc import Iterator
 from functools import cache
@@ -9,54 +10,72 @@ from typing import Any
 import numpy as np
 
 from pointclip.errors import InputError
+from pointclip.meshes._obj import absolute_indices, companions
+from pointclip.meshes._paint import paint
 from pointclip.meshes._types import Mesh, RawPoints
 
 MESH_KINDS = ("off", "obj", "ply", "stl", "glb", "gltf")
-TEXTURE_SIDE = 256
-UNPAINTED = 102 / 255  # the grey that trimesh gives to faces without a colour of their own
+UNPAINTED = 0.8  # light grey, for the parts without a colour of a mesh that has colours elsewhere
+REPAIR = "export it again from the program it comes from"
 
 
 def read_scene(path: Path, kind: str) -> Mesh | RawPoints:
-    """Read a mesh file, flatten its scene and keep its colours.
+    """Read a mesh file, flatten its scene with all transforms and keep its colours.
 
     Args:
         path: The file.
         kind: One of ``MESH_KINDS``.
 
     Returns:
-        A mesh, or bare points when the file holds vertices without faces.
+        A mesh, or bare points when the file holds vertices and no face.
 
     Raises:
-        InputError: The file is damaged, or holds no geometry.
+        InputError: The file is damaged, holds no geometry, or coordinates that are not finite.
+    """
+    geometry = from_scene(_open(path, kind), str(path))
+    if isinstance(geometry, RawPoints) and kind in ("off", "stl"):
+        raise InputError(f"{path} holds no faces: {REPAIR}, as a mesh")
+    return geometry
+
+
+def from_scene(scene: Any, source: str) -> Mesh | RawPoints:
+    """Flatten a trimesh scene: its meshes, or, where it has none, its point clouds.
+
+    Raises:
+        InputError: It has neither, or coordinates that are not finite; the message begins with ``source``.
     """
     import trimesh
 
-    parts, clouds = [], []
-    for geometry, matrix in _placed(_open(path, kind)):
-        if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
-            parts.append(_part(geometry, matrix))
-        elif isinstance(geometry, trimesh.PointCloud | trimesh.Trimesh) and len(geometry.vertices):
-            clouds.append(_cloud(geometry, matrix))
+    parts: list[Mesh] = []
+    clouds: list[RawPoints] = []
+    with np.errstate(all="ignore"):
+        for geometry, matrix in _placed(scene):
+            if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
+                parts.append(_part(source, geometry, matrix))
+            elif isinstance(geometry, trimesh.PointCloud | trimesh.Trimesh) and len(geometry.vertices):
+                clouds.append(_cloud(geometry, matrix))
     if parts:
         return _join(parts)
     if clouds:
         return _join_clouds(clouds)
-    raise InputError(f"{path} holds no faces and no points: export the shape again as a mesh or a point cloud")
+    raise InputError(f"{source} holds no faces and no points: {REPAIR}")
 
 
 def _open(path: Path, kind: str) -> Any:
+    """Let trimesh read the file; whatever goes wrong in there becomes one sentence."""
     import trimesh
 
     _quiet()
+    data = path.read_bytes()
+    if kind == "obj":
+        data = absolute_indices(data)
     try:
-        with np.errstate(all="ignore"):
-            return trimesh.load_scene(str(path), file_type=kind, process=False)
-    except (MemoryError, KeyboardInterrupt):
+        return trimesh.load_scene(io.BytesIO(data), file_type=kind, resolver=companions(path), process=False)
+    except MemoryError:
         raise
-    except Exception as error:
-        raise InputError(
-            f"{path} is not a readable .{kind} file ({type(error).__name__}): open and export it again in a 3D program"
-        ) from error
+    except Exception as error:  # trimesh raises a dozen types, from IndexError to struct.error
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(f"{path} cannot be read as .{kind} ({reason}): {REPAIR}") from error
 
 
 @cache
@@ -77,10 +96,11 @@ def _move(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 
-def _part(geometry: Any, matrix: np.ndarray) -> Mesh:
+def _part(source: str, geometry: Any, matrix: np.ndarray) -> Mesh:
     vertices = _move(np.array(geometry.vertices, dtype=np.float64), matrix)
     faces = np.array(geometry.faces, dtype=np.int64)
-    colors, uv, image = _paint(geometry, faces)
+    _check_part(source, vertices, faces)
+    colors, uv, image = paint(geometry, faces)
     if np.linalg.det(matrix[:3, :3]) < 0:  # a mirrored copy: turn its faces, so that normals still point outwards
         faces = faces[:, ::-1]
         colors = None if colors is None else colors[:, ::-1]
@@ -90,50 +110,12 @@ def _part(geometry: Any, matrix: np.ndarray) -> Mesh:
     return Mesh(vertices, faces, colors, uv, np.zeros(len(faces), dtype=np.int32), (image,))
 
 
-def _paint(geometry: Any, faces: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
-    """Return corner colours (F, 3, 3), corner texture coordinates and the texture of one geometry, each or None."""
-    visual = geometry.visual
-    material = getattr(visual, "material", None)
-    if material is None:
-        return _plain_paint(visual, faces), None, None
-    uv = getattr(visual, "uv", None)
-    image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
-    texture = None
-    if image is not None and uv is not None and len(uv) == len(geometry.vertices):
-        texture = _pixels(image)
-    if texture is not None:
-        white = np.ones((len(faces), 3, 3), dtype=np.float32)
-        return white, np.asarray(uv, dtype=np.float32)[faces], texture
-    if not _material_has_color(material):
-        return None, None, None
-    color = np.asarray(material.main_color, dtype=np.float32)[:3] / 255.0
-    return np.broadcast_to(color, (len(faces), 3, 3)), None, None
-
-
-def _material_has_color(material: Any) -> bool:
-    if hasattr(material, "baseColorFactor"):
-        return material.baseColorFactor is not None
-    return "kd" in getattr(material, "kwargs", {})
-
-
-def _plain_paint(visual: Any, faces: np.ndarray) -> np.ndarray | None:
-    if visual.kind == "vertex":
-        return (np.asarray(visual.vertex_colors)[:, :3].astype(np.float32) / 255.0)[faces]
-    if visual.kind == "face":
-        colors = np.asarray(visual.face_colors)[:, :3].astype(np.float32) / 255.0
-        return np.broadcast_to(colors[:, None, :], (len(faces), 3, 3))
-    return None
-
-
-def _pixels(image: Any) -> np.ndarray | None:
-    """Decode a texture small: a sample is a spot of the surface, not a pixel of the texture."""
-    try:
-        image.draft("RGB", (TEXTURE_SIDE, TEXTURE_SIDE))
-        small = image.convert("RGB")
-        small.thumbnail((TEXTURE_SIDE, TEXTURE_SIDE))
-        return np.asarray(small)
-    except (OSError, ValueError, SyntaxError):  # what Pillow raises for a damaged image: the shape is still good
-        return None
+def _check_part(source: str, vertices: np.ndarray, faces: np.ndarray) -> None:
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        raise InputError(f"{source} has faces that name vertices it does not hold, so it was cut short: {REPAIR}")
+    broken = int((~np.isfinite(vertices).all(axis=1)).sum())
+    if broken:
+        raise InputError(f"{source} has NaN or infinite coordinates in {broken} of {len(vertices)} vertices: {REPAIR}")
 
 
 def _join(parts: list[Mesh]) -> Mesh:
@@ -160,8 +142,30 @@ def _or_filled(array: np.ndarray | None, shape: tuple[int, ...], value: float) -
 
 def _cloud(geometry: Any, matrix: np.ndarray) -> RawPoints:
     points = _move(np.array(geometry.vertices, dtype=np.float64), matrix)
-    return RawPoints(points, None, None)
+    colors = np.asarray(getattr(geometry, "colors", ()))
+    normals = _ply_normals(geometry.metadata.get("_ply_raw", {}))
+    return RawPoints(
+        points,
+        normals if normals is not None and len(normals) == len(points) else None,
+        colors[:, :3].astype(np.float32) / 255.0 if len(colors) == len(points) and colors.ndim == 2 else None,
+    )
+
+
+def _ply_normals(elements: Any) -> np.ndarray | None:
+    """Fetch the normals of a PLY point cloud, which trimesh reads and then leaves out of its PointCloud."""
+    data = elements.get("vertex", {}).get("data") if isinstance(elements, dict) else None
+    names = data if isinstance(data, dict) else getattr(getattr(data, "dtype", None), "names", None) or ()
+    if data is None or not {"nx", "ny", "nz"} <= set(names):
+        return None
+    return np.column_stack([np.asarray(data[axis], dtype=np.float64).reshape(-1) for axis in ("nx", "ny", "nz")])
 
 
 def _join_clouds(clouds: list[RawPoints]) -> RawPoints:
-    return RawPoints(np.concatenate([cloud.points for cloud in clouds]))
+    if len(clouds) == 1:
+        return clouds[0]
+    colors = [cloud.colors for cloud in clouds if cloud.colors is not None]
+    return RawPoints(
+        np.concatenate([cloud.points for cloud in clouds]),
+        None,
+        np.concatenate(colors) if len(colors) == len(clouds) else None,
+    )

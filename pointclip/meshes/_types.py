@@ -29,7 +29,7 @@ class Mesh:
     Args:
         vertices: (V, 3) float64, in the file's units.
         faces: (F, 3) int64 indices into ``vertices``; quads and polygons are already cut into triangles.
-        corner_colors: (F, 3, 3) float32 in [0, 1]: a colour per corner of each face, or None when the file has no colours.
+        corner_colors: (F, 3, 3) float32 in [0, 1]: a colour per face corner, or None for a file without colours.
         corner_uv: (F, 3, 2) float32 texture coordinates, origin at the lower left of the image, or None.
         face_texture: (F,) int32 index into ``textures``, -1 for a face without one, or None.
         textures: Images (H, W, 3) uint8.

@@ -1,0 +1,94 @@
+"""From a file to a point cloud."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pointclip.errors import InputError
+from pointclip.meshes import Mesh, RawPoints, load_geometry
+from pointclip.points._cloud import PointCloud
+from pointclip.points._farthest import farthest_point_subset
+from pointclip.points._frames import normalize_unit_sphere, turn_up
+from pointclip.points._sampling import sample_surface
+
+DEFAULT_NUM_POINTS = 20_000
+
+
+def load(
+    path: str | Path,
+    num_points: int | None = DEFAULT_NUM_POINTS,
+    up: str = "y",
+    seed: int = 0,
+    normalize: bool = True,
+) -> PointCloud:
+    """Read a mesh or a point cloud from a file, ready to be classified.
+
+    A mesh is sampled evenly by area, with face normals and colours. A point cloud is kept as it is, or thinned by
+    ``farthest_point_subset`` when it has more than ``num_points``.
+
+    Args:
+        path: .off .obj .ply .stl .glb .gltf .npy .npz .xyz .pts or .pcd.
+        num_points: Points to draw on a mesh and the most to keep of a cloud, at least 2. None keeps every point of a
+            cloud and draws 20,000 on a mesh.
+        up: The axis that points up in the file: "y", "z", "x", or one of them with a minus sign.
+        seed: Same seed, same samples; not negative.
+        normalize: Centre on the bounding box and scale the farthest point to distance 1. False keeps the file's
+            units (turned by ``up`` all the same).
+
+    Returns:
+        The cloud, named after the file without its suffix.
+
+    Raises:
+        InputError: The file is missing, damaged, of an unknown type, or holds fewer than 2 different points.
+
+    Note:
+        Deterministic, uses no global random state, safe to call from several threads at once. Coordinates stay float64
+        until the shape is centred. Rows of a cloud with NaN or infinite coordinates are left out.
+
+    Example:
+        >>> load("chair.obj")
+        Traceback (most recent call last):
+        ...
+        pointclip.errors.InputError: chair.obj does not exist: check the path
+    """
+    _check_arguments(num_points, up, seed)
+    raw = _draw(Path(path), num_points, seed)
+    points = turn_up(torch.from_numpy(raw.points), up)
+    if bool((points == points[0]).all()):
+        raise InputError(f"{path} holds {_one_place(len(points))}: a shape needs at least 2 different points")
+    if normalize:
+        points = normalize_unit_sphere(points)
+    elif not torch.isfinite(points.float()).all():
+        raise InputError(f"{path} has coordinates too large for float32: load it with normalize=True")
+    normals = None if raw.normals is None else turn_up(torch.from_numpy(raw.normals), up).numpy()
+    cloud = PointCloud._from_raw(RawPoints(points.numpy(), normals, raw.colors), Path(path).stem)
+    return replace(cloud, points=normalize_unit_sphere(cloud.points)) if normalize else cloud
+
+
+def _one_place(count: int) -> str:
+    return "a single point" if count == 1 else f"{count} points at one place"
+
+
+def _draw(path: Path, num_points: int | None, seed: int) -> RawPoints:
+    geometry = load_geometry(path)
+    if isinstance(geometry, Mesh):
+        try:
+            return sample_surface(geometry, num_points or DEFAULT_NUM_POINTS, seed)
+        except InputError as error:
+            raise InputError(f"{path} cannot be sampled: {error}") from error
+    if num_points is None or len(geometry.points) <= num_points:
+        return geometry
+    keep = farthest_point_subset(torch.from_numpy(geometry.points), num_points).numpy()
+    normals = None if geometry.normals is None else geometry.normals[keep]
+    return RawPoints(geometry.points[keep], normals, None if geometry.colors is None else geometry.colors[keep])
+
+
+def _check_arguments(num_points: int | None, up: str, seed: int) -> None:
+    for name, value, least in (("num_points", num_points, 2), ("seed", seed, 0)):
+        if value is None and name == "num_points":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    turn_up(torch.zeros(1, 3), up)
