@@ -66,15 +66,16 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} is a folder: name a file inside it")
     suffix = path.suffix.lower()
     if suffix not in KNOWN_SUFFIXES:
-        raise InputError(
-            f"{path} has the unknown file type {suffix or 'without a suffix'!r}: {nearest(suffix, KNOWN_SUFFIXES)}"
-        )
+        named = f"has the unknown file type {suffix}" if suffix else "has no file type at the end of its name"
+        raise InputError(f"{path} {named}: {nearest(suffix, KNOWN_SUFFIXES)}")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty: export or copy it again")
 
 
 def _finite(path: Path, cloud: RawPoints) -> RawPoints:
     good = np.isfinite(cloud.points).all(axis=1)
+    if not len(good):
+        raise InputError(f"{path} holds no points: export it again")
     if not good.any():
         raise InputError(f"{path} holds {len(good)} points and none is finite: export it again")
     normals = None if cloud.normals is None else cloud.normals[good]

@@ -8,9 +8,7 @@ import numpy as np
 from pointclip.errors import InputError
 from pointclip.meshes._types import RawPoints
 
-COLUMNS = (
-    "3 (x y z), 4 (and an intensity), 6 (and normals or colours), 7 (intensity and colours) or 9 (normals and colours)"
-)
+COLUMNS = "3, 4, 6, 7 or 9 columns, x y z first"
 POINT_KEYS = ("points", "xyz", "pos", "data", "vertices")
 NORMAL_KEYS = ("normals", "normal")
 COLOR_KEYS = ("colors", "color", "rgb")
@@ -32,9 +30,7 @@ def from_table(path: Path, table: np.ndarray) -> RawPoints:
     if table.dtype.kind not in "fiu":
         raise InputError(f"{path} holds {table.dtype} values: save points as floating-point numbers")
     if table.ndim != 2 or table.shape[1] not in (3, 4, 6, 7, 9):
-        raise InputError(
-            f"{path} holds an array of shape {table.shape}: give it one row per point and {COLUMNS} columns"
-        )
+        raise InputError(f"{path} holds an array of shape {table.shape}: give it one row per point and {COLUMNS}")
     points = table[:, :3].astype(np.float64)
     extra = table[:, 4:7] if table.shape[1] == 7 else table[:, 3:]
     normals = colors = None

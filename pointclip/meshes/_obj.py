@@ -8,6 +8,20 @@ from typing import Any
 _RELATIVE = re.compile(rb"(?m)^f[^\n#]*-")
 
 
+def as_utf8(data: bytes) -> bytes:
+    """Return text in UTF-8: files of older programs carry Latin-1 names and comments.
+
+    Example:
+        >>> as_utf8(b"# caf\\xe9").decode()
+        '# café'
+    """
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1").encode("utf-8")
+    return data
+
+
 def absolute_indices(data: bytes) -> bytes:
     """Rewrite faces that count backwards from the newest vertex, as in ``f -3 -2 -1``.
 
@@ -49,6 +63,9 @@ def _resolver_type() -> Any:
         """Find companion files beside a mesh although case, slashes or a foreign folder in their names differ."""
 
         def get(self, name: str) -> bytes:
+            return as_utf8(self._bytes(name)) if name.lower().endswith(".mtl") else self._bytes(name)
+
+        def _bytes(self, name: str) -> bytes:
             try:
                 return super().get(name)
             except (OSError, ValueError, KeyError):

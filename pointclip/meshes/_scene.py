@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from pointclip.errors import InputError
-from pointclip.meshes._obj import absolute_indices, companions
+from pointclip.meshes._bytes import REPAIR, mended
+from pointclip.meshes._obj import companions
+from pointclip.meshes._off import off_vertex_colors
 from pointclip.meshes._paint import paint
 from pointclip.meshes._types import Mesh, RawPoints
 
 MESH_KINDS = ("off", "obj", "ply", "stl", "glb", "gltf")
 UNPAINTED = 0.8  # light grey, for the parts without a colour of a mesh that has colours elsewhere
-REPAIR = "export it again from the program it comes from"
 
 
 def read_scene(path: Path, kind: str) -> Mesh | RawPoints:
@@ -32,7 +33,10 @@ def read_scene(path: Path, kind: str) -> Mesh | RawPoints:
     Raises:
         InputError: The file is damaged, holds no geometry, or coordinates that are not finite.
     """
-    geometry = from_scene(_open(path, kind), str(path))
+    data = mended(path, kind)
+    geometry = from_scene(_open(path, kind, data), str(path))
+    if kind == "off" and isinstance(geometry, Mesh):
+        return _with_off_colors(geometry, data)
     if isinstance(geometry, RawPoints) and kind in ("off", "stl"):
         raise InputError(f"{path} holds no faces: {REPAIR}, as a mesh")
     return geometry
@@ -50,9 +54,12 @@ def from_scene(scene: Any, source: str) -> Mesh | RawPoints:
     clouds: list[RawPoints] = []
     with np.errstate(all="ignore"):
         for geometry, matrix in _placed(scene):
+            if not isinstance(geometry, trimesh.Trimesh | trimesh.PointCloud):
+                continue
+            _check_rows(source, geometry.vertices)
             if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
                 parts.append(_part(source, geometry, matrix))
-            elif isinstance(geometry, trimesh.PointCloud | trimesh.Trimesh) and len(geometry.vertices):
+            elif len(geometry.vertices):
                 clouds.append(_cloud(geometry, matrix))
     if parts:
         return _join(parts)
@@ -61,21 +68,26 @@ def from_scene(scene: Any, source: str) -> Mesh | RawPoints:
     raise InputError(f"{source} holds no faces and no points: {REPAIR}")
 
 
-def _open(path: Path, kind: str) -> Any:
+def _with_off_colors(mesh: Mesh, data: bytes) -> Mesh:
+    colors = off_vertex_colors(data)
+    if colors is None or len(colors) != len(mesh.vertices):
+        return mesh
+    return Mesh(mesh.vertices, mesh.faces, colors[mesh.faces])
+
+
+def _open(path: Path, kind: str, data: bytes) -> Any:
     """Let trimesh read the file; whatever goes wrong in there becomes one sentence."""
     import trimesh
 
     _quiet()
-    data = path.read_bytes()
-    if kind == "obj":
-        data = absolute_indices(data)
     try:
         return trimesh.load_scene(io.BytesIO(data), file_type=kind, resolver=companions(path), process=False)
     except MemoryError:
         raise
+    except ImportError as error:
+        raise InputError(f"{path} needs the package {error.name}: pip install {error.name}") from error
     except Exception as error:  # trimesh raises a dozen types, from IndexError to struct.error
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise InputError(f"{path} cannot be read as .{kind} ({reason}): {REPAIR}") from error
+        raise InputError(f"{path} is damaged, cut short or no .{kind} file: {REPAIR}") from error
 
 
 @cache
@@ -116,6 +128,11 @@ def _check_part(source: str, vertices: np.ndarray, faces: np.ndarray) -> None:
     broken = int((~np.isfinite(vertices).all(axis=1)).sum())
     if broken:
         raise InputError(f"{source} has NaN or infinite coordinates in {broken} of {len(vertices)} vertices: {REPAIR}")
+
+
+def _check_rows(source: str, vertices: np.ndarray) -> None:
+    if vertices.ndim != 2 or vertices.shape[1] != 3:
+        raise InputError(f"{source} has vertices without three coordinates, or was cut short: {REPAIR}")
 
 
 def _join(parts: list[Mesh]) -> Mesh:
