@@ -5,16 +5,39 @@ import math
 import numpy as np
 
 MAX_RADIUS = 64.0
+MIN_SIGMA = 0.25
+SPLAT_SIGMAS = 3.0
+RIM = float(np.float32(math.exp(-0.5 * SPLAT_SIGMAS**2)))
+
+
+def single(number: float) -> float:
+    """Round a parameter to float32, which is what a kernel receives, so that all backends use the same number.
+
+    Example:
+        >>> single(0.5), single(0.1) == 0.1
+        (0.5, False)
+    """
+    return float(np.float32(number))
 
 
 def squared_radius(radius: float) -> float:
-    """Return the squared radius, rounded to float32, so that all backends and dtypes compare with the same number.
+    """Return the squared radius that squared distances are compared with.
 
     Example:
         >>> squared_radius(1.5)
         2.25
     """
-    return float(np.float32(radius * radius))
+    return single(radius * radius)
+
+
+def sharpness(sigma: float) -> float:
+    """Return what a squared distance is multiplied with before the exponential: -1 / (2 sigma^2).
+
+    Example:
+        >>> sharpness(1.0)
+        -0.5
+    """
+    return single(-0.5 / sigma**2)
 
 
 def reach(radius: float) -> int:
