@@ -141,9 +141,7 @@ class InterViewAdapter(nn.Module):
         if variant not in VARIANTS:
             raise InputError(f"variant {variant!r} is not an adapter: {nearest(variant, VARIANTS)}")
         if min(channels, num_views, rank) < 1:
-            raise InputError(
-                f"channels, num_views and rank must be at least 1, got {channels}, {num_views} and {rank}"
-            )
+            raise InputError(f"channels, num_views and rank must be at least 1, got {channels}, {num_views} and {rank}")
         if not 0.0 <= ratio <= 1.0:
             raise InputError(f"ratio must lie in [0, 1], got {ratio}: 0 keeps the frozen features, 1 drops them")
         if not 0.0 <= dropout < 1.0:
