@@ -9,12 +9,12 @@ from pointclip.ops import _library
 
 
 def _zbuffer_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    ctx.mark_non_differentiable(output[0])
-    ctx.save_for_backward(output[0])
+    ctx.mark_non_differentiable(output[1])
+    ctx.save_for_backward(output[1])
     ctx.num_points = inputs[0].shape[2]
 
 
-def _zbuffer_backward(ctx: Any, _: Any, grad_depth: Tensor) -> tuple[Tensor | None, ...]:
+def _zbuffer_backward(ctx: Any, grad_depth: Tensor, _: Any) -> tuple[Tensor | None, ...]:
     """Send the gradient of each pixel to the z of its winner; an empty pixel's goes to a slot that is cut off."""
     (index,) = ctx.saved_tensors
     flat, num_points = index.flatten(2), ctx.num_points

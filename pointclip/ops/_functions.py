@@ -56,7 +56,8 @@ def zbuffer(uvz: torch.Tensor, size: tuple[int, int], radius: float = 0.0, *, ba
     height, width = _size(size)
     if not 0 <= radius <= MAX_RADIUS:
         raise InputError(f"radius must be between 0 and {MAX_RADIUS:g} pixels, got {radius}")
-    return ZBuffer(*_library.zbuffer(uvz, height, width, float(radius), backend))
+    depth, index = _library.zbuffer(uvz, height, width, float(radius), backend)
+    return ZBuffer(index, depth)
 
 
 def splat(
@@ -102,7 +103,7 @@ def splat(
         >>> soft.depth, soft.values.flatten()
         (tensor([[[[2., 2., 2.]]]]), tensor([4., 4., 4.]))
         >>> soft.coverage
-        tensor([[[[0.1172, 0.6321, 0.1172]]]])
+        tensor([[[[0.1181, 0.6321, 0.1181]]]])
     """
     uvz = _points(uvz)
     height, width = _size(size)

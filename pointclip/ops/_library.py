@@ -37,14 +37,15 @@ def _run(name: str, backend: str, tensor: Tensor, *args: Any) -> Any:
 
 @custom_op("pointclip::zbuffer", mutates_args=())
 def zbuffer(uvz: Tensor, height: int, width: int, radius: float, backend: str) -> Pair:
-    """Return the index and the depth of the nearest point of every pixel."""
-    return _run("zbuffer", backend, uvz, uvz, height, width, radius)
+    """Return the depth and the index of the nearest point of every pixel (floats first: torch's opcheck needs it)."""
+    index, depth = _run("zbuffer", backend, uvz, uvz, height, width, radius)
+    return depth, index
 
 
 @zbuffer.register_fake
 def _(uvz: Tensor, height: int, width: int, radius: float, backend: str) -> Pair:
     shape = (*uvz.shape[:2], height, width)
-    return uvz.new_empty(shape, dtype=torch.int64), uvz.new_empty(shape)
+    return uvz.new_empty(shape), uvz.new_empty(shape, dtype=torch.int64)
 
 
 @custom_op("pointclip::weighted_mean", mutates_args=())

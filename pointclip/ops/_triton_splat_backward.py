@@ -76,7 +76,8 @@ def splat_backward(
         with on_device_of(uvz):
             _collect[(num_clouds * num_views * triton.cdiv(num_points, BLOCK),)](
                 uvz, values, maps.front.contiguous(), *images, grad_uvz, grad_values,
-                num_views, num_points, height, width, squared_radius(radius), sharpness(sigma), single(tau), *values.stride(),
+                num_views, num_points, height, width, squared_radius(radius), sharpness(sigma), single(tau),
+                *values.stride(),
                 num_channels, triton.next_power_of_2(max(1, num_channels)), reach(radius), BLOCK, **LAUNCH,
             )  # fmt: skip
     return grad_uvz, grad_values
