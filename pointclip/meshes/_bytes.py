@@ -9,6 +9,7 @@ from typing import Any
 from pointclip.errors import InputError
 from pointclip.meshes._obj import absolute_indices, as_utf8
 from pointclip.meshes._off import checked_off
+from pointclip.meshes._ply import triangulated_ply
 
 REPAIR = "export it again from the program it comes from"
 
@@ -24,6 +25,8 @@ def mended(path: Path, kind: str) -> bytes:
         return absolute_indices(_text(path, data))
     if kind == "off":
         return checked_off(path, _text(path, data))
+    if kind == "ply":
+        return _ply(path, data)
     if kind == "stl":
         return _stl(path, data)
     if kind in ("glb", "gltf"):
@@ -35,6 +38,13 @@ def _text(path: Path, data: bytes) -> bytes:
     if b"\0" in data:
         raise InputError(f"{path} is not a text file although its name ends in {path.suffix}: {REPAIR}")
     return as_utf8(data.removeprefix(b"\xef\xbb\xbf"))
+
+
+def _ply(path: Path, data: bytes) -> bytes:
+    try:
+        return triangulated_ply(data)
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(f"{path} is damaged, cut short or no .ply file: {REPAIR}") from error
 
 
 def _stl(path: Path, data: bytes) -> bytes:

@@ -37,7 +37,8 @@ def _plain(visual: Any, faces: np.ndarray) -> np.ndarray | None:
     if visual.kind == "vertex":
         return _unit(visual.vertex_colors)[faces]
     if visual.kind == "face":
-        return np.broadcast_to(_unit(visual.face_colors)[:, None, :], (len(faces), 3, 3))
+        colors = _unit(visual.face_colors)
+        return np.broadcast_to(colors[:, None, :], (len(faces), 3, 3)) if len(colors) == len(faces) else None
     return None
 
 
