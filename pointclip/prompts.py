@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from pointclip._checks import nearest
 from pointclip.errors import InputError
 
@@ -115,6 +118,22 @@ def sentences(labels: Sequence[str], templates: Sequence[str]) -> list[str]:
         ['a chair.', 'a big chair.', 'a night stand.', 'a big night stand.']
     """
     return [template.replace("{}", label) for label in clean_labels(labels) for template in templates]
+
+
+def ensemble(features: Tensor) -> Tensor:
+    """Fuse the templates of each label: the mean of unit vectors, made a unit vector again.
+
+    Args:
+        features: (K, T, C) floating point, unit length in C.
+
+    Returns:
+        (K, C), unit length.
+
+    Example:
+        >>> ensemble(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
+        tensor([[0.7071, 0.7071]])
+    """
+    return torch.nn.functional.normalize(features.mean(dim=1), dim=-1)
 
 
 def read_labels(path: str | Path) -> tuple[str, ...]:

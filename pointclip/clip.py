@@ -1,0 +1,217 @@
+"""A frozen CLIP: images and sentences to unit features."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from pointclip import precision as precisions
+from pointclip import prompts
+from pointclip._cache import cache_folder, read_tensor, write_tensor
+from pointclip._checks import check_floating, check_shape
+from pointclip.errors import InputError
+from pointclip.weights import LoadedModel
+
+_SENTENCES_AT_ONCE = 256
+_CLIPS_OWN_SCALE = 100.0
+
+
+class FrozenClip(nn.Module):
+    """The two towers of a loaded model, frozen, in evaluation mode for good.
+
+    The image tower is cast once to ``precision``. The text tower stays in float32: its features equal open_clip's own,
+    and each label set is encoded once and kept.
+
+    Args:
+        loaded: What :func:`pointclip.weights.load` gave; it stays as it is, and may be dropped.
+        device: A device, or ``"auto"``: CUDA where there is one, else the CPU.
+        precision: ``"auto"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``, see :func:`pointclip.precision.place`.
+        batch_size: Most images that pass the tower at once.
+
+    Attributes:
+        name: The model's name.
+        identity: Names the exact weights and structure, for cache keys.
+        image_size: Side S of its images in pixels.
+        mean: Per channel, three numbers.
+        std: Per channel, three numbers.
+        logit_scale: Factor on cosines before soft-max; CLIP's own 100 where the model has no trained one.
+        precision: The chosen number format, and ``precision.why`` in words.
+
+    Raises:
+        InputError: There is no such precision or device.
+
+    Example:
+        >>> from pointclip import weights
+        >>> clip = FrozenClip(weights.random("RN50-quickgelu"), precision="fp32")  # doctest: +SKIP
+        >>> clip.encode_images(torch.rand(2, 1, 224, 224)).shape  # doctest: +SKIP
+        torch.Size([2, 1024])
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        batch_size: int = 32,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise InputError(f"batch_size must be at least 1, got {batch_size}")
+        where = pick_device(device)
+        self.name, self.identity = loaded.name, loaded.identity
+        self.image_size, self.mean, self.std = loaded.image_size, loaded.mean, loaded.std
+        self.logit_scale = _CLIPS_OWN_SCALE if loaded.logit_scale is None else loaded.logit_scale
+        self.batch_size = batch_size
+        self.tokenizer = loaded.tokenizer
+        self.image_tower, self.precision = precisions.place(
+            loaded.model.visual, where, precision, loaded.image_size, loaded.identity
+        )
+        self.text_model: Any = precisions.moved(_without_image_tower(loaded.model), where, torch.float32)
+        std = torch.tensor(loaded.std, device=where).view(1, 3, 1, 1)
+        mean = torch.tensor(loaded.mean, device=where).view(1, 3, 1, 1)
+        self.register_buffer("_scale", 1 / std, persistent=False)
+        self.register_buffer("_shift", -mean / std, persistent=False)
+        self._labels: dict[str, Tensor] = {}
+        self.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the towers are."""
+        return self._scale.device  # type: ignore[return-value,union-attr]
+
+    @cached_property
+    def embed_dim(self) -> int:
+        """The number of feature channels C."""
+        return self.encode_sentences(["a"]).shape[1]
+
+    def train(self, mode: bool = True) -> "FrozenClip":
+        """Stay in evaluation mode, whatever the model around it does."""
+        return super().train(False)
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Encode images.
+
+        Args:
+            images: (B, 3, S, S) or (B, 1, S, S), floating point in [0, 1] or uint8; S is ``image_size``. Grey images
+                stand for three equal channels. Mean and standard deviation are the model's, applied here.
+
+        Returns:
+            (B, C) float32, unit length, on the towers' device.
+
+        Raises:
+            InputError: The shape or dtype is another.
+
+        Note:
+            Gradients reach the images where they require them; the towers get none. The order and the size of batches
+            change results only in the last digits.
+        """
+        self._check_images(images)
+        if images.requires_grad and torch.is_grad_enabled():
+            return self._encode_images(images)
+        with torch.inference_mode():
+            found = self._encode_images(images)
+        return found.clone()  # a normal tensor, which training may use
+
+    def encode_sentences(self, sentences: Sequence[str]) -> Tensor:
+        """Encode sentences as they are.
+
+        Args:
+            sentences: K strings.
+
+        Returns:
+            (K, C) float32, unit length, on the towers' device; equal to open_clip's own ``encode_text``.
+
+        Raises:
+            InputError: There is no sentence, or one is no string.
+        """
+        if isinstance(sentences, str) or not sentences or not all(isinstance(text, str) for text in sentences):
+            raise InputError("sentences must be a list of at least one string")
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, len(sentences), _SENTENCES_AT_ONCE):
+                tokens = self.tokenizer(list(sentences[start : start + _SENTENCES_AT_ONCE])).to(self.device)
+                parts.append(self.text_model.encode_text(tokens, normalize=True).float())
+        return torch.cat(parts)
+
+    def encode_labels(self, labels: Sequence[str], templates: str | Path | Sequence[str] = "single") -> Tensor:
+        """Encode class names, fused over templates in embedding space, and keep the result by content.
+
+        Args:
+            labels: K class names; underscores become spaces.
+            templates: A template set of :mod:`pointclip.prompts`, a file of templates, or templates.
+
+        Returns:
+            (K, C) float32, unit length, on the towers' device.
+
+        Raises:
+            InputError: A label is empty or there twice, or there are no such templates.
+
+        Note:
+            Kept in memory and in the user's cache folder (``POINTCLIP_CACHE`` overrides the place) under the hash of
+            labels, templates and weights; a damaged file is made anew.
+        """
+        forms = prompts.templates(templates)
+        names = prompts.clean_labels(labels)
+        key = hashlib.sha256(json.dumps([self.identity, names, forms]).encode()).hexdigest()
+        if key not in self._labels:
+            self._labels[key] = self._kept_labels(key, names, forms)
+        return self._labels[key].to(self.device, copy=True)
+
+    def _kept_labels(self, key: str, names: Sequence[str], forms: Sequence[str]) -> Tensor:
+        path = cache_folder("text") / f"{key[:40]}.safetensors"
+        found = read_tensor(path)
+        if found is None or found.ndim != 2 or len(found) != len(names):
+            every = self.encode_sentences(prompts.sentences(names, forms))
+            found = prompts.ensemble(every.unflatten(0, (len(names), len(forms)))).cpu()
+            write_tensor(path, found)
+        return found
+
+    def _encode_images(self, images: Tensor) -> Tensor:
+        return torch.cat([self._encode_batch(batch) for batch in images.split(self.batch_size)])
+
+    def _encode_batch(self, images: Tensor) -> Tensor:
+        images = images.to(self.device)
+        images = images.float() / 255 if images.dtype == torch.uint8 else images.float()
+        normalised = torch.addcmul(self._shift, images, self._scale).to(self.precision.dtype)  # type: ignore[arg-type]
+        if self.precision.channels_last:
+            normalised = normalised.contiguous(memory_format=torch.channels_last)
+        return normalize(precisions.features(self.image_tower, normalised).float(), dim=-1)
+
+    def _check_images(self, images: Tensor) -> None:
+        check_shape("images", images, f"B channels {self.image_size} {self.image_size}")
+        if images.shape[1] not in (1, 3):
+            raise InputError(f"images must have 1 or 3 channels, got {images.shape[1]}")
+        if not len(images):
+            raise InputError("images must hold at least one image, got none")
+        if images.dtype != torch.uint8:
+            check_floating("images", images)
+
+
+def pick_device(device: str | torch.device) -> torch.device:
+    """Turn a device's name into a device; ``"auto"`` is CUDA where there is one, else the CPU.
+
+    Raises:
+        InputError: There is no such device here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"device {str(device)!r} cannot be used here: {reason}") from error
+    return found
+
+
+def _without_image_tower(model: Any) -> nn.Module:
+    shell = copy.copy(model)
+    shell.__dict__["_modules"] = {name: part for name, part in model._modules.items() if name != "visual"}
+    return shell
