@@ -102,24 +102,35 @@ def fuse(
         raise InputError(f"convention {convention!r} is unknown: {nearest(convention, CONVENTIONS)}")
     num_views = features.shape[1]
     if weights is None:
-        weights = features.new_ones(num_views)
-    check_view_weights(weights, num_views)
-    weights = weights.to(features)
+        weights = uniform_weights(num_views)
+    weights = check_weights(weights, num_views).to(features)
     total = weights.sum() if convention == "mean" else num_views**0.5
     pooled = (features * weights[:, None]).sum(1) / total
     return scale * (pooled @ text.T)
 
 
-def check_view_weights(weights: Tensor, num_views: int) -> None:
-    """Refuse view weights of another length, negative, not finite or all 0.
+def uniform_weights(num_views: int) -> Tensor:
+    """Return (V,) ones: all views alike.
+
+    Example:
+        >>> uniform_weights(3).tolist()
+        [1.0, 1.0, 1.0]
+    """
+    return torch.ones(num_views)
+
+
+def check_weights(weights: Tensor, num_views: int) -> Tensor:
+    """Return the view weights, or refuse them: of another length, negative, not finite or all 0.
 
     Raises:
         InputError: As above.
 
     Example:
-        >>> check_view_weights(torch.ones(3), 3)
+        >>> check_weights(torch.tensor([0.0, 2.0]), 2).tolist()
+        [0.0, 2.0]
     """
-    check_shape("weights", weights, f"{num_views}")
+    check_shape("view weights", weights, f"{num_views}")
     values = weights.detach()
     if not bool(values.isfinite().all()) or bool((values < 0).any()) or not bool((values > 0).any()):
         raise InputError(f"view weights must be finite, non-negative and not all 0, got {values.tolist()}")
+    return weights
