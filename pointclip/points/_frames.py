@@ -50,8 +50,11 @@ def normalize_unit_sphere(points: torch.Tensor) -> torch.Tensor:
     _check_points(points)
     centre = (points.amax(dim=-2, keepdim=True) + points.amin(dim=-2, keepdim=True)) / 2
     centred = points - centre
+    tiny = torch.finfo(points.dtype).tiny
+    extent = centred.detach().abs().amax(dim=(-2, -1), keepdim=True)  # cancels out; keeps squares from overflowing
+    centred = centred / extent.clamp_min(tiny)
     radius = torch.linalg.vector_norm(centred, dim=-1).amax(dim=-1)[..., None, None]
-    return centred / radius.clamp_min(torch.finfo(points.dtype).tiny)
+    return centred / radius.clamp_min(tiny)
 
 
 def turn_up(vectors: torch.Tensor, up: str) -> torch.Tensor:
