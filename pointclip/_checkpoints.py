@@ -83,9 +83,9 @@ def is_torchscript(path: Path) -> bool:
 def load_torchscript(model: nn.Module, path: Path) -> None:
     """Copy the tensors of a TorchScript archive into a model; its methods are not called."""
     state = torch.jit.load(str(path), map_location="cpu").state_dict()
-    for name in ("input_resolution", "context_length", "vocab_size"):
-        state.pop(name, None)
-    model.load_state_dict(state)
+    constants = {name for name, _ in model.named_buffers()} - model.state_dict().keys()
+    constants |= {"input_resolution", "context_length", "vocab_size"}
+    model.load_state_dict({name: tensor for name, tensor in state.items() if name not in constants})
 
 
 def fingerprint(model: nn.Module) -> str:

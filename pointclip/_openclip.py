@@ -56,7 +56,9 @@ def parse(name: str) -> Name:
         arch, found, place = name.partition(sign)
         if found and arch and place and ":" not in arch:
             return Name(form, arch, place)
-    hint = f"; add a tag, such as {name}/{_some_tag(name)}" if _some_tag(name) else ""
+    hint = "; did you mean 'embedded'?" if get_close_matches(name, ["embedded"]) else ""
+    if tags := _tags(name):
+        hint = f"; add a tag, such as {name}/{tags[0]}"
     raise WeightsError(f"no model is called {name!r}: expected {FORMS}{hint}")
 
 
@@ -261,10 +263,6 @@ def _tags(arch: str) -> list[str]:
     import open_clip
 
     return open_clip.list_pretrained_tags_by_model(arch)
-
-
-def _some_tag(arch: str) -> str:
-    return (_tags(arch) or [""])[0]
 
 
 def _close(word: str, known: Sequence[str]) -> str:
