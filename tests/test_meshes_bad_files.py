@@ -1,6 +1,8 @@
 """Every bad file: one sentence that names the file and the remedy, nothing on the terminal."""
 
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +128,14 @@ def test_a_pickle_is_never_run(tmp_path):
     with pytest.raises(InputError):
         pc.load(tmp_path / "a.npy")
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_missing_texture_leaves_the_terminal_quiet(tmp_path):
+    """Run apart: trimesh warns of the missing image, and pytest would catch the warning before the terminal does."""
+    header = "ply\nformat ascii 1.0\ncomment TextureFile gone.png\nelement vertex 3\n"
+    header += "".join(f"property float {axis}\n" for axis in "xyz")
+    header += "element face 1\nproperty list uchar int vertex_indices\nend_header\n"
+    (tmp_path / "a.ply").write_text(header + "0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n")
+    code = "import sys; from pointclip.meshes import load_geometry; load_geometry(sys.argv[1])"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.ply")], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

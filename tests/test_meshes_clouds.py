@@ -8,6 +8,7 @@ import pytest
 
 from pointclip.errors import InputError
 from pointclip.meshes import load_geometry
+from pointclip.meshes._pcd import unpack_lzf
 
 POINTS = np.array([[0, 0, 0], [1, 2, 3], [-1.5, 0.25, 8]])
 NORMALS = np.eye(3)
@@ -147,6 +148,14 @@ def test_missing_points_of_an_organised_cloud_are_dropped(tmp_path):
     cloud = load_geometry(write(tmp_path, "a.pcd", pcd("binary", holes)))
     assert cloud.points.tolist() == POINTS[[0, 2]].tolist()
     assert np.allclose(cloud.colors, BYTES[[0, 2]] / 255) and np.allclose(cloud.normals, NORMALS[[0, 2]])
+
+
+def test_lzf_copies_from_far_back_and_at_length():
+    """One copy with both length bytes and a distance that needs all 13 bits, written down by hand."""
+    start = np.random.default_rng(0).bytes(8192)
+    literals = b"".join(bytes([31]) + start[at : at + 32] for at in range(0, 8192, 32))
+    copy = bytes([(7 << 5) | (8191 >> 8), 300 - 2 - 7 - 100, 8191 & 255])
+    assert unpack_lzf(memoryview(literals + copy), 8192 + 200) == start + start[:200]
 
 
 def test_long_compressed_bodies_unpack(tmp_path):

@@ -169,6 +169,9 @@ def test_augment_without_ranges_is_the_identity_and_each_range_does_its_own():
     moved = augment(points, torch.Generator().manual_seed(0), **still | {"shift": 0.2}) - points
     assert moved.abs().max() <= 0.2 + 1e-6 and moved.std(dim=1).max() < 1e-6 and moved[:, 0].abs().amax() > 0.15
     scaled = augment(points, torch.Generator().manual_seed(0), **still | {"scale": (2 / 3, 3 / 2)}) / points
+    assert scaled.std(dim=1).max() < 1e-4 and (scaled[:, 0].amax(dim=1) - scaled[:, 0].amin(dim=1)).max() > 0.3, (
+        "per axis"
+    )
     assert 2 / 3 - 1e-5 <= scaled.min() < 0.72 and 1.4 < scaled.max() <= 1.5 + 1e-5
     noisy = augment(points, torch.Generator().manual_seed(0), **still | {"jitter": 0.01}) - points
     assert noisy.std() == pytest.approx(0.01, rel=0.1) and noisy.abs().max() <= 0.03 + 1e-6
