@@ -105,7 +105,7 @@ def fit_weights(
     def candidates() -> Candidates:
         for ridge in (*ridges[:1], math.inf, *ridges[1:]) if judged else ridges[:1]:
             weights = None if ridge == math.inf else fit_view_weights(logits, labels, ridge=ridge * copies)
-            yield {"ridge": ridge}, WeightsHead(text, train.shape[2], scale, weights)
+            yield {"ridge": None if weights is None else ridge}, WeightsHead(text, train.shape[2], scale, weights)
 
     return _choose(candidates(), judged)
 
@@ -164,14 +164,18 @@ class _Logistic:
     """Multinomial logistic regression with an offset, solved by L-BFGS in the basis of the data.
 
     Centring moves a constant into the free bias and a rotation keeps lengths, so the minimum is that of the plain
-    problem; there are min(N, D) columns instead of D, and scaling each by its own curvature takes few steps.
+    problem; there are min(N, D) columns instead of D, and scaling each by its own curvature takes few steps. Where
+    both N and D pass 1,500 the rotation would cost more than it saves and is left out.
     """
 
     def __init__(self, x: Tensor, targets: Tensor, offset: Tensor) -> None:
         rows = x.detach().cpu().double().numpy()
         self.mean = rows.mean(0)
-        left, self.sizes, self.basis = np.linalg.svd(rows - self.mean, full_matrices=False)
-        self.columns = left * self.sizes
+        self.columns, self.basis = rows - self.mean, None
+        if min(rows.shape) <= 1500:
+            left, sizes, self.basis = np.linalg.svd(self.columns, full_matrices=False)
+            self.columns = left * sizes
+        self.sizes = np.sqrt((self.columns**2).sum(0))
         self.offset = offset.detach().cpu().double().numpy()
         self.hot = np.eye(offset.shape[1])[targets.cpu().numpy()]
         self.theta = np.zeros((offset.shape[1], len(self.sizes) + 1))
@@ -196,7 +200,7 @@ class _Logistic:
         options = {"maxiter": 300, "ftol": 1e-10, "gtol": 1e-6}
         found = minimize(objective, (self.theta * unit).ravel(), jac=True, method="L-BFGS-B", options=options)
         self.theta = found.x.reshape(shape) / unit
-        weight = self.theta[:, :-1] @ self.basis
+        weight = self.theta[:, :-1] if self.basis is None else self.theta[:, :-1] @ self.basis
         return torch.from_numpy(weight).float(), torch.from_numpy(self.theta[:, -1] - weight @ self.mean).float()
 
 
