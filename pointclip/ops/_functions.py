@@ -165,10 +165,10 @@ def _points(uvz: torch.Tensor) -> torch.Tensor:
 
 def _size(size: tuple[int, int]) -> tuple[int, int]:
     """Check an image size."""
-    if len(size) != 2 or not all(int(side) == side and side > 0 for side in size):
-        raise InputError(f"size must be two positive whole numbers (rows, columns), got {tuple(size)}")
+    if not isinstance(size, (tuple, list)) or len(size) != 2 or not all(int(n) == n and n > 0 for n in size):
+        raise InputError(f"size must be two positive whole numbers (rows, columns), got {size}")
     if size[0] * size[1] > _MAX_POINTS:
-        raise InputError(f"size {tuple(size)} has more than {_MAX_POINTS} pixels: take a smaller image")
+        raise InputError(f"size {size} has more than {_MAX_POINTS} pixels: take a smaller image")
     return int(size[0]), int(size[1])
 
 

@@ -29,7 +29,7 @@ def weighted_mean(
         total.scatter_add_(1, at.pixel, weight)
         mean.scatter_add_(1, at.pixel, weight * z)
     shape = (num_clouds, num_views, height, width)
-    return mean.div_(divisor(total)).view(shape), total.view(shape)
+    return average(mean, total).view(shape), total.view(shape)
 
 
 def weighted_mean_backward(
@@ -49,6 +49,11 @@ def weighted_mean_backward(
         counts = at.valid & weights[:, :, part].flatten(0, 1).isfinite()
         grad_weights[:, part] = share.mul_(z - mean_flat.gather(1, at.pixel)).mul_(counts)
     return grad_uvz.view(uvz.shape), grad_weights.view(weights.shape)
+
+
+def average(weighted: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
+    """Divide the weighted sums, in place, by the sums of the weights; 0 where those are 0."""
+    return weighted.div_(divisor(total)).mul_(total != 0)
 
 
 def divisor(total: torch.Tensor) -> torch.Tensor:

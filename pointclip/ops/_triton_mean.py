@@ -4,7 +4,7 @@ import torch
 import triton
 import triton.language as tl
 
-from pointclip.ops._reference_mean import divisor
+from pointclip.ops._reference_mean import average, divisor
 from pointclip.ops._triton_points import BLOCK, LAUNCH, centred, grid, on_device_of, read_points, which_points
 
 
@@ -61,7 +61,7 @@ def weighted_mean(
             _sum[grid(num_clouds * num_views, num_points)](
                 uvz, weights, mean, total, num_views, num_points, height, width, *weights.stride(), BLOCK, **LAUNCH
             )
-    return mean.div_(divisor(total)), total
+    return average(mean, total), total
 
 
 def weighted_mean_backward(

@@ -14,7 +14,7 @@ class ZBuffer(NamedTuple):
             pixel: ask ``index >= 0``.
     """
 
-    index: torch.Tensor
+    index: torch.Tensor  # type: ignore[assignment]  # tuple has a method of this name
     depth: torch.Tensor
 
 
