@@ -58,9 +58,7 @@ class Views:
                 3, dtype=self.rotations.dtype, device=self.rotations.device
             )
             if not (gram.abs().max() < 1e-3 and (torch.linalg.det(self.rotations) > 0).all()):
-                raise InputError(
-                    "rotations must be proper rotation matrices (orthonormal, determinant +1): a mirror is not one"
-                )
+                raise InputError("rotations must be proper rotation matrices: orthonormal, determinant +1, no mirror")
 
     @property
     def num_views(self) -> int:

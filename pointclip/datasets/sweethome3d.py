@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pointclip._assets import asset_path
+from pointclip._assets import asset
 from pointclip.errors import DatasetError
 from pointclip.points import PointCloud, load
 
@@ -37,7 +37,7 @@ def read_rows(path: Path | None = None) -> list[Row]:
         >>> len(rows), sum(row.split == "test" for row in rows), len({row.label for row in rows})
         (443, 156, 71)
     """
-    with (path or asset_path("sweethome3d.csv")).open(newline="", encoding="utf-8") as file:
+    with (path or asset("sweethome3d.csv")).open(newline="", encoding="utf-8") as file:
         return [Row(r["library"], r["model"], r["name"], r["class"], r["split"]) for r in csv.DictReader(file)]
 
 
@@ -94,7 +94,9 @@ def extract(library: Path, model: str, folder: Path) -> Path:
     beside = model.rpartition("/")[0] + "/"
     try:
         with zipfile.ZipFile(library) as archive:
-            archive.extractall(folder, [name for name in archive.namelist() if name.startswith(beside) or name == model])
+            archive.extractall(
+                folder, [name for name in archive.namelist() if name.startswith(beside) or name == model]
+            )
     except zipfile.BadZipFile as error:
         raise DatasetError(f"{library} is damaged ({error}): install it again") from error
     if not (folder / model).is_file():

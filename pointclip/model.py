@@ -1,0 +1,254 @@
+"""Composition of the pipeline: a shape goes in, class probabilities come out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import torch
+from torch import Tensor, nn
+
+from pointclip import fusion, images, weights
+from pointclip import rigs as _rigs
+from pointclip._checks import check_floating, check_shape
+from pointclip.clip import FrozenClip
+from pointclip.errors import InputError
+from pointclip.points import PointCloud, normalize_unit_sphere
+from pointclip.rigs import Views
+
+DEFAULT_VIEWS = "ring-6"
+DEFAULT_STYLE = images.AUTO
+DEFAULT_TEMPLATES = "single"
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Hold what the model says of one shape.
+
+    Attributes:
+        labels: Names of the most probable classes, best first (``top_k`` of them).
+        probs: Their probabilities, from the soft-max over all K classes.
+        logits: (K,) float32, in the order of ``classes``.
+        view_logits: (V, K) float32, what each view says alone.
+        classes: The K names asked for, in the order they were given.
+        name: Name of the shape.
+    """
+
+    labels: tuple[str, ...]
+    probs: tuple[float, ...]
+    logits: Tensor
+    view_logits: Tensor
+    classes: tuple[str, ...]
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return self.labels[0]
+
+
+class PointCLIP(nn.Module):
+    """Recognise 3D shapes with a frozen 2D vision-language model (after PointCLIP, Zhang et al., CVPR 2022).
+
+    Usually made by :meth:`from_pretrained`.
+
+    Args:
+        clip: The frozen image and text towers.
+        views: V cameras, or a rig's name.
+        style: A style of :mod:`pointclip.images`, or ``"auto"``: ``shaded`` when normals are known, else ``depth``.
+        templates: Name of a template set of :mod:`pointclip.prompts`, a file of templates, or templates.
+        view_weights: (V,) non-negative; None weighs all views alike.
+
+    Raises:
+        InputError: A rig, style or weight is unknown or does not fit.
+    """
+
+    view_weights: Tensor
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        views: str | Views = DEFAULT_VIEWS,
+        style: str | images.Style = DEFAULT_STYLE,
+        templates: str | Path | Sequence[str] = DEFAULT_TEMPLATES,
+        view_weights: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.clip = clip
+        self.views = _rigs.views(views).to(clip.device)
+        self.style = images.AUTO if style == images.AUTO else images.style(style)
+        self.templates = templates
+        num_views = self.views.num_views
+        chosen = fusion.uniform_weights(num_views) if view_weights is None else view_weights
+        self.register_buffer("view_weights", fusion.check_weights(chosen, num_views).to(clip.device))
+        self.eval()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str = "embedded",
+        *,
+        views: str | Views = DEFAULT_VIEWS,
+        style: str | images.Style = DEFAULT_STYLE,
+        templates: str | Path | Sequence[str] = DEFAULT_TEMPLATES,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> "PointCLIP":
+        """Load a pretrained model by name.
+
+        Args:
+            name: ``"embedded"``; ``"ARCH/TAG"`` of open_clip such as ``"ViT-B-16/openai"``; ``"hf-hub:ORG/NAME"``;
+                ``"local-dir:PATH"``; ``"ARCH@FILE"``.
+            views: A rig's name (see :func:`pointclip.views`) or views.
+            style: A style's name or a style.
+            templates: A template set's name, a file, or templates with ``{}`` for the class.
+            device: ``"cpu"``, ``"cuda"``, ``"auto"`` (CUDA where there is one).
+            precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.
+
+        Returns:
+            The model, in evaluation mode, every tower parameter frozen.
+
+        Raises:
+            WeightsError: The weights are unknown, unreachable or damaged.
+            InputError: A rig, style, template set, device or precision is unknown.
+
+        Example:
+            >>> model = PointCLIP.from_pretrained("embedded")
+            >>> model.views.num_views
+            6
+        """
+        views = _rigs.views(views)
+        style = images.AUTO if style == images.AUTO else images.style(style)
+        return cls(FrozenClip(weights.load(name), device=device, precision=precision), views, style, templates)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the towers are."""
+        return self.clip.device
+
+    def style_for(self, normals: Tensor | None) -> images.Style:
+        """Resolve ``auto``: ``shaded`` when normals are known, else ``depth``."""
+        if isinstance(self.style, images.Style):
+            return self.style
+        return images.style("depth" if normals is None else "shaded")
+
+    def render(self, points: Tensor, normals: Tensor | None = None, colors: Tensor | None = None) -> Tensor:
+        """Draw what the encoder sees, before its mean and standard deviation.
+
+        Args:
+            points: (B, N, 3) float, any unit: each cloud is centred and scaled to the unit sphere first.
+            normals: (B, N, 3) float unit normals, or None.
+            colors: (B, N, 3) float in [0, 1], or None; only ``style="color"`` looks at them.
+
+        Returns:
+            (B, V, 3, S, S) float32 in [0, 1].
+
+        Raises:
+            InputError: A shape or dtype does not fit, or there is no point.
+        """
+        check_shape("points", points, "B N 3")
+        check_floating("points", points)
+        if 0 in points.shape:
+            raise InputError(f"points must hold at least one cloud of at least one point, got {tuple(points.shape)}")
+        style = self.style_for(normals)
+        normals = None if normals is None else normals.to(self.device, torch.float32)
+        colors = None if colors is None else colors.to(self.device, torch.float32)
+        cloud = normalize_unit_sphere(points.to(self.device, torch.float32))
+        return images.render(cloud, self.views, style, self.clip.image_size, normals, colors)
+
+    def encode_views(self, points: Tensor, normals: Tensor | None = None, colors: Tensor | None = None) -> Tensor:
+        """Encode every view of every cloud.
+
+        Args:
+            points: (B, N, 3) float.
+            normals: (B, N, 3) float, or None.
+            colors: (B, N, 3) float, or None.
+
+        Returns:
+            (B, V, C) float32, unit length.
+
+        Raises:
+            InputError: As :meth:`render`.
+
+        Note:
+            Gradients reach the points through a differentiable style (``soft``).
+        """
+        pictures = self.render(points, normals, colors)
+        return self.clip.encode_images(pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2])
+
+    def encode_labels(self, labels: Sequence[str]) -> Tensor:
+        """Encode class names, each in all templates, averaged in embedding space.
+
+        Args:
+            labels: K class names.
+
+        Returns:
+            (K, C) float32, unit length.
+
+        Raises:
+            InputError: A label is empty or there twice.
+        """
+        return self.clip.encode_labels(labels, self.templates)
+
+    def forward(
+        self, points: Tensor, text_features: Tensor, normals: Tensor | None = None, colors: Tensor | None = None
+    ) -> Tensor:
+        """Compute class logits.
+
+        Args:
+            points: (B, N, 3) float.
+            text_features: (K, C) float, from :meth:`encode_labels`.
+            normals: (B, N, 3) float, or None.
+            colors: (B, N, 3) float, or None.
+
+        Returns:
+            (B, K) float32: ``scale sum_v w_v <f_v, t_k> / sum_v w_v``.
+
+        Raises:
+            InputError: A shape or dtype does not fit.
+        """
+        features = self.encode_views(points, normals, colors)
+        return fusion.fuse(features, text_features, self.view_weights, self.clip.logit_scale)
+
+    @overload
+    def classify(self, cloud: PointCloud, labels: Sequence[str], top_k: int | None = None) -> Prediction: ...
+
+    @overload
+    def classify(
+        self, cloud: Sequence[PointCloud], labels: Sequence[str], top_k: int | None = None
+    ) -> list[Prediction]: ...
+
+    @torch.no_grad()
+    def classify(
+        self, cloud: PointCloud | Sequence[PointCloud], labels: Sequence[str], top_k: int | None = None
+    ) -> Prediction | list[Prediction]:
+        """Name a shape, or each of a list of shapes.
+
+        Args:
+            cloud: A point cloud, or several (their sizes may differ).
+            labels: K class names.
+            top_k: How many of the best labels to give; None gives all K.
+
+        Returns:
+            A prediction for a cloud, a list for a list.
+
+        Raises:
+            InputError: The labels are empty or repeated, or ``top_k`` is below 1.
+        """
+        if top_k is not None and top_k < 1:
+            raise InputError(f"top_k must be at least 1, got {top_k}")
+        text = self.encode_labels(labels)
+        if isinstance(cloud, PointCloud):
+            return self._predict(cloud, tuple(labels), text, top_k)
+        return [self._predict(one, tuple(labels), text, top_k) for one in cloud]
+
+    def _predict(self, cloud: PointCloud, classes: tuple[str, ...], text: Tensor, top_k: int | None) -> Prediction:
+        normals = None if cloud.normals is None else cloud.normals[None]
+        colors = None if cloud.colors is None else cloud.colors[None]
+        features = self.encode_views(cloud.points[None], normals, colors)
+        scale = self.clip.logit_scale
+        logits = fusion.fuse(features, text, self.view_weights, scale)[0].float().cpu()
+        view_logits = fusion.view_logits(features, text, scale)[0].float().cpu()
+        best = logits.softmax(-1).topk(min(top_k or len(classes), len(classes)))
+        labels = tuple(classes[i] for i in best.indices.tolist())
+        return Prediction(labels, tuple(best.values.tolist()), logits, view_logits, classes, cloud.name)
