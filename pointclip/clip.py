@@ -49,9 +49,9 @@ class FrozenClip(nn.Module):
 
     Example:
         >>> from pointclip import weights
-        >>> clip = FrozenClip(weights.random("RN50-quickgelu"), precision="fp32")  # doctest: +SKIP
-        >>> clip.encode_images(torch.rand(2, 1, 224, 224)).shape  # doctest: +SKIP
-        torch.Size([2, 1024])
+        >>> clip = FrozenClip(weights.random("ViT-S-32-alt"), device="cpu", precision="fp32")
+        >>> clip.encode_images(torch.rand(2, 1, 224, 224)).shape
+        torch.Size([2, 256])
     """
 
     def __init__(
@@ -199,6 +199,10 @@ def pick_device(device: str | torch.device) -> torch.device:
 
     Raises:
         InputError: There is no such device here.
+
+    Example:
+        >>> pick_device("cpu")
+        device(type='cpu')
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -82,6 +82,11 @@ def build(head: Head | None = None) -> tuple[nn.Module, Callable[[Sequence[str]]
     Raises:
         WeightsError: A weight file is missing, or is not the one expected (checked by sha256).
         MissingDependency: The extra ``embedded`` is not installed.
+
+    Example:
+        >>> model, tokenizer = build(Head(torch.zeros(384, 1280), torch.zeros(384)))
+        >>> model.encode_text(tokenizer(["a chair"])).shape
+        torch.Size([1, 384])
     """
     head = read_head() if head is None else head
     model, tokenizer = headless()

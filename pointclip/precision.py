@@ -103,6 +103,10 @@ def supported(device: torch.device) -> tuple[str, ...]:
 
     Returns:
         Names out of ``bf16`` and ``fp16``.
+
+    Example:
+        >>> supported(torch.device("meta"))
+        ()
     """
     if device.type == "cuda":
         bf16 = torch.cuda.get_device_capability(device) >= (8, 0)
@@ -112,7 +116,12 @@ def supported(device: torch.device) -> tuple[str, ...]:
 
 
 def channels_last_pays(tower: nn.Module) -> bool:
-    """Tell whether a tower is convolutional; one convolution alone cuts the patches of a transformer."""
+    """Tell whether a tower is convolutional; one convolution alone cuts the patches of a transformer.
+
+    Example:
+        >>> channels_last_pays(nn.Sequential(nn.Conv2d(3, 8, 16)))
+        False
+    """
     return sum(isinstance(module, nn.Conv2d) for module in tower.modules()) > 1
 
 
@@ -127,6 +136,10 @@ def moved(module: nn.Module, device: torch.device, dtype: torch.dtype, channels_
 
     Returns:
         The copy, frozen and in evaluation mode.
+
+    Example:
+        >>> moved(nn.Linear(2, 2), torch.device("cpu"), torch.bfloat16).weight.dtype
+        torch.bfloat16
     """
     memo: dict[int, Any] = {}
     for tensor in (*module.parameters(), *module.buffers()):

@@ -97,6 +97,12 @@ def load(
         QuickGELU must be named by an architecture that has it, such as ``ViT-B-16-quickgelu/metaclip_400m``.
         The activation of ``ARCH@FILE`` is the architecture's, for it cannot be read from the file; its mean and std
         are those of the architecture's published weights where they all agree, else CLIP's.
+
+    Example:
+        >>> load("RN50@mine.pt")
+        Traceback (most recent call last):
+        ...
+        pointclip.errors.WeightsError: the weight file mine.pt does not exist
     """
     parsed = _openclip.parse(name)
     if parsed.form == "embedded":
@@ -131,6 +137,10 @@ def random(arch: str, seed: int = 0, device: str | torch.device = "cpu") -> Load
 
     Raises:
         WeightsError: open_clip has no such architecture.
+
+    Example:
+        >>> random("ViT-S-32-alt").image_size
+        224
     """
     import open_clip
 
@@ -153,6 +163,10 @@ def available(cache_dir: str | Path | None = None) -> list[Available]:
 
     Returns:
         ``embedded``, then cached hub repositories, then every tag of open_clip with the right activation.
+
+    Example:
+        >>> available()[0].name
+        'embedded'
     """
     import open_clip
 
