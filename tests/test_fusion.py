@@ -120,6 +120,17 @@ def test_search_equals_brute_force(seed, grid):
     assert score(weights.tolist()) == pytest.approx(accuracy)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_search_that_cuts_branches_equals_brute_force(seed):
+    logits, targets = problem(30 + seed, 6, 4, seed)
+    logits[:, :3] = logits[:, 3:].flip(1) + 0.1 * logits[:, :3]
+    combos = torch.tensor(list(product((0.25, 0.5, 0.75, 1.0), repeat=6)))
+    right = (torch.einsum("mv,nvk->mnk", combos, logits).argmax(2) == targets).sum(1)
+    weights, accuracy = fusion.search_view_weights(logits, targets, split="val")
+    assert accuracy * len(targets) == pytest.approx(int(right.max()))
+    assert torch.equal(weights, combos[right.argmax()])
+
+
 @pytest.mark.parametrize("split", ["test", "Test", "modelnet40_test", "testing", "scanobjectnn/test.h5"])
 def test_choosing_on_a_test_split_is_refused(split):
     logits, targets = problem(6, 2, 3)

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from pointclip import training
 from pointclip.errors import InputError
 from pointclip.heads import build_head
 from pointclip.solvers import METHODS, _Logistic, fit_head
-from pointclip.training import AdapterTrainer, Recipe, smooth_cross_entropy
+from pointclip.training import AdapterTrainer, Recipe, draw, smooth_cross_entropy
 
 QUICK = Recipe.adamw(epochs=40, batch_size=16)
 
@@ -21,13 +22,13 @@ def task(shots: int = 8, classes: int = 8, views: int = 4, channels: int = 24, s
     text = F.normalize(torch.randn(classes, channels, generator=g), dim=-1)
     centre = F.normalize(text + torch.randn(classes, channels, generator=g) * 0.45, dim=-1)
 
-    def draw(per_class):
+    def sample(per_class):
         targets = torch.arange(classes).repeat(per_class)
         noise = torch.randn(len(targets), views, channels, generator=g) * 0.15
         noise[:, :noisy] *= 12
         return F.normalize(centre[targets][:, None] + noise, dim=-1), targets
 
-    return text, draw(shots), draw(10), draw(40)
+    return text, sample(shots), sample(10), sample(40)
 
 
 def options(method):
@@ -72,6 +73,9 @@ def test_augmented_copies_and_no_validation_work(method):
     fitted = fit_head(method, copies, targets, text, **options(method))
     assert fitted.val_accuracy is None
     assert fitted.head(train).shape == (len(train), 8)
+    again = build_head(fitted.head.config)
+    again.load_state_dict(fitted.head.state_dict())
+    assert torch.equal(again(train), fitted.head(train))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -115,6 +119,15 @@ def test_the_best_epoch_on_validation_is_kept():
     assert accuracy(head, *val) == best == trainer.history[trainer.best_epoch - 1]["val_accuracy"]
     assert [record["epoch"] for record in trainer.history] == list(range(1, 41))
     assert trainer.history[-1]["loss"] < trainer.history[0]["loss"]
+
+
+def test_every_step_draws_its_own_dropout_and_every_epoch_its_own_order(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(training, "draw", lambda *key: drawn.append(key[:3]) or draw(*key))
+    text, train, _, _ = task()
+    AdapterTrainer(*train, text, recipe=Recipe(epochs=3, batch_size=16)).run()
+    assert len({key for key in drawn if key[1] == "dropout"}) == 3 * 4
+    assert len({key for key in drawn if key[1] == "order"}) == 3
 
 
 def test_state_is_a_copy():
