@@ -23,7 +23,7 @@ class Style:
     margin: float = 0.06
     background: float = 1.0
     dot_px: float = 1.0
-    closing: float = 1.0
+    closing: float = 1.5
 
     def __post_init__(self) -> None:
         if self.supersample not in (1, 2, 3, 4):
