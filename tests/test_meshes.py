@@ -125,6 +125,24 @@ def test_relative_obj_indices_count_from_where_they_stand(tmp_path):
     assert area(mesh) == pytest.approx(0.5 + 2.0)
 
 
+def test_hollow_polygons_are_not_filled(tmp_path):
+    """A window frame as one polygon: outline, hole and the edge that joins them, with and without v/vt/vn."""
+    ring = [(0, 0), (4, 0), (4, 4), (0, 4), (0, 0), (1, 1), (1, 3), (3, 3), (3, 1), (1, 1)]
+    comb = [(0, 0), (7, 0), (7, 5), (6, 5), (6, 1), (4, 1), (4, 5), (3, 5), (3, 1), (1, 1), (1, 5), (0, 5)]
+    dart = [(0, 0), (4, 2), (0, 4), (2, 2)]
+    for number, (outline, true_area) in enumerate([(ring, 12.0), (comb, 7.0 + 3 * 4.0), (dart, 4.0)]):
+        for turn in (1, -1):
+            for corner in ("{0}", "{0}/1", "{0}//1", "{0}/1/1"):
+                rows = "".join(f"v {x} 7 {y}\n" for x, y in outline[::turn])
+                words = " ".join(corner.format(i + 1) for i in range(len(outline)))
+                text = f"{rows}vt 0 0\nvn 0 1 0\nf {words}\n"
+                mesh = load_geometry(write(tmp_path, f"{number}.obj", text))
+                assert area(mesh) == pytest.approx(true_area)
+                a, b, c = (mesh.vertices[mesh.faces[:, k]] for k in range(3))
+                sides = np.cross(b - a, c - a)[:, 1]
+                assert (sides * turn <= 0).all(), "all triangles face the way the outline turns"
+
+
 def test_gltf_scene_is_flattened_with_its_transforms(tmp_path):
     scene = trimesh.Scene()
     box = trimesh.creation.box()

@@ -10,6 +10,7 @@ from pointclip.errors import InputError
 from pointclip.meshes._obj import absolute_indices, as_utf8
 from pointclip.meshes._off import checked_off
 from pointclip.meshes._ply import triangulated_ply
+from pointclip.meshes._polygons import cut_polygons
 
 REPAIR = "export it again from the program it comes from"
 
@@ -22,7 +23,7 @@ def mended(path: Path, kind: str) -> bytes:
     """
     data = path.read_bytes()
     if kind == "obj":
-        return absolute_indices(_text(path, data))
+        return cut_polygons(absolute_indices(_text(path, data)))
     if kind == "off":
         return checked_off(path, _text(path, data))
     if kind == "ply":

@@ -1,11 +1,10 @@
 """What trimesh does not do with OBJ files: relative indices, and material files named in the Windows manner."""
 
-import re
 from functools import cache
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-_RELATIVE = re.compile(rb"(?m)^f[^\n#]*-")
+_RELATIVE = (b"\nf -", b"\nf  -", b"\nf\t-")
 
 
 def as_utf8(data: bytes) -> bytes:
@@ -31,7 +30,7 @@ def absolute_indices(data: bytes) -> bytes:
         >>> absolute_indices(b"v 0 0 0\\nv 1 0 0\\nv 0 1 0\\nf -3 -2 -1\\nv 9 9 9\\n").split(b"\\n")[3]
         b'f 1 2 3'
     """
-    if not _RELATIVE.search(data):
+    if not any(mark in data for mark in _RELATIVE):
         return data
     seen = {b"v": 0, b"vt": 0, b"vn": 0}
     lines = data.split(b"\n")
