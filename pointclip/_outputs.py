@@ -1,0 +1,118 @@
+"""Files that a user asked for: checked before the long work, written whole or not at all."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pointclip.errors import InputError
+
+
+@contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """Give a path to write to, whose file gets its name only when the block ends well.
+
+    The file is made at once, beside the one asked for, so that a place which cannot be written is refused before any
+    work; it is removed when the block fails. A device or a pipe, such as ``/dev/stdout``, is given as it is.
+
+    Args:
+        path: The file asked for; one that exists is replaced at the end.
+
+    Raises:
+        InputError: The file cannot be written.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with whole(Path(folder) / "a.txt") as draft:
+        ...         _ = draft.write_text("all of it")
+        ...     print(*(file.name for file in Path(folder).iterdir()))
+        a.txt
+    """
+    path = Path(path)
+    target = _checked(path)
+    draft = path if _is_special(path) else target.with_name(f".pointclip-{secrets.token_hex(4)}.part")
+    with refusals(path, "name a file in a folder you can write to"):
+        draft.open("ab").close()
+    try:
+        yield draft
+        if draft is not path:
+            with refusals(path, "name a file in a folder you can write to"):
+                draft.replace(target)
+    finally:
+        if draft is not path:
+            draft.unlink(missing_ok=True)
+
+
+def check_folder(folder: str | Path) -> Path:
+    """Check that files can be written into a folder which may not exist yet; leave nothing behind.
+
+    Args:
+        folder: Where to write.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: It is a file, or it cannot be made or written.
+
+    Example:
+        >>> check_folder("views").name
+        'views'
+    """
+    folder = Path(folder)
+    above = folder
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if not above.is_dir():
+        where = "it" if above == folder else above
+        raise InputError(f"{folder} cannot be a folder, for {where} is a file: name another folder")
+    with (
+        refusals(folder, "name a folder you can write to"),
+        tempfile.TemporaryDirectory(prefix=".pointclip-", dir=above),
+    ):
+        return folder
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        InputError: It cannot be made.
+    """
+    with refusals(folder, "name a folder you can write to"):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _checked(path: Path) -> Path:
+    target = path.resolve()
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file to write")
+    if _is_special(path):
+        return path
+    if not target.parent.is_dir():
+        raise InputError(f"{path} cannot be written, for {target.parent} is no folder: make it first")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise InputError(f"{path} is read-only: name another file")
+    return target
+
+
+def _is_special(path: Path) -> bool:
+    """Tell a device or a pipe from a file that may be replaced."""
+    return path.absolute().parts[1:2] in (("dev",), ("proc",)) or (path.exists() and not path.is_file())
+
+
+@contextmanager
+def refusals(path: Path, remedy: str = "free some space, or name another place") -> Iterator[None]:
+    """Turn the system's refusal to write, inside the block, into one sentence.
+
+    Raises:
+        InputError: In place of an ``OSError``.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the reader of a pipe has enough: no fault of the path
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror or error}): {remedy}") from error

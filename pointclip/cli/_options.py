@@ -1,0 +1,143 @@
+"""The options that several commands share, and how they become settings."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from pointclip.errors import InputError
+
+
+class UpAxis(str, Enum):
+    """What ``--up`` takes."""
+
+    Y, Z, X, MINUS_Y, MINUS_Z, MINUS_X = "y", "z", "x", "-y", "-z", "-x"
+
+
+class Format(str, Enum):
+    """What ``--precision`` takes."""
+
+    AUTO, FP32, BF16, FP16 = "auto", "fp32", "bf16", "fp16"
+
+
+Paths = Annotated[
+    list[str],
+    typer.Argument(metavar="PATH", help="Files, folders (searched to any depth) or quoted patterns such as '*.obj'."),
+]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", help="'embedded', 'ARCH/TAG' of open_clip, 'hf-hub:ORG/NAME', 'local-dir:PATH' or 'ARCH@FILE'."
+    ),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option("--labels", "-l", metavar="A,B,C", help="Class names.", show_default="the 40 of ModelNet40"),
+]
+LabelsFile = Annotated[
+    str | None, typer.Option("--labels-file", metavar="FILE", help="A file of class names, one a line.")
+]
+TopK = Annotated[int, typer.Option("--top-k", "-k", min=1, help="Labels told of each shape.")]
+Views = Annotated[
+    str | None, typer.Option("--views", help="Rig of cameras (see: pointclip models).", show_default="ring-6")
+]
+Style = Annotated[
+    str | None,
+    typer.Option("--style", help="Style of the pictures (see: pointclip models).", show_default="auto"),
+]
+Templates = Annotated[
+    str | None,
+    typer.Option(
+        "--templates",
+        help="Template set (see: pointclip models), file of templates, or one template with {} for the label.",
+        show_default="single",
+    ),
+]
+Up = Annotated[UpAxis, typer.Option("--up", help="Axis that points up in the files.")]
+Points = Annotated[int, typer.Option("--points", "-n", min=2, help="Points drawn on a mesh, and most kept of a cloud.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the points drawn on a mesh.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: cuda where there is one.")]
+Precision = Annotated[
+    Format,
+    typer.Option("--precision", help="Number format of the image tower; auto is the fastest that keeps answers."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was asked to do: checked, with the defaults filled in.
+
+    Attributes:
+        model: Name of the model.
+        views: Name of the rig.
+        style: Name of the style.
+        templates: Template set, file or template.
+        up: Axis that points up in the files.
+        points: Points drawn on a mesh, and most kept of a cloud.
+        seed: Seed of the points drawn.
+        device: Name of the device.
+        precision: Number format of the image tower.
+        labels: Class names, cleaned.
+    """
+
+    model: str
+    views: str
+    style: str
+    templates: str
+    up: str
+    points: int
+    seed: int
+    device: str
+    precision: str
+    labels: tuple[str, ...]
+
+
+def settings(
+    *,
+    views: str | None,
+    style: str | None,
+    templates: str | None,
+    labels: tuple[str, ...],
+    up: UpAxis,
+    precision: Format,
+    device: str,
+    model: str,
+    points: int,
+    seed: int,
+) -> Settings:
+    """Fill in defaults and refuse what is wrong, before any weight is loaded.
+
+    Raises:
+        InputError: A name is unknown, or the device cannot be used.
+    """
+    from pointclip import images, prompts, rigs
+    from pointclip import model as defaults
+    from pointclip.clip import pick_device
+
+    views = defaults.DEFAULT_VIEWS if views is None else views
+    style = defaults.DEFAULT_STYLE if style is None else style
+    templates = defaults.DEFAULT_TEMPLATES if templates is None else templates
+    rigs.views(views)
+    if style != images.AUTO:
+        images.style(style)
+    prompts.templates(templates)
+    pick_device(device)
+    return Settings(model, views, style, templates, up.value, points, seed, device, precision.value, labels)
+
+
+def class_names(labels: str | None, labels_file: str | None) -> tuple[str, ...]:
+    """Read the class names of ``--labels`` or ``--labels-file``, or ModelNet40's where neither is given.
+
+    Raises:
+        InputError: Both are given, or the names are empty or repeated, or the file cannot be read.
+    """
+    from pointclip._assets import asset
+    from pointclip.prompts import clean_labels, read_labels
+
+    if labels is not None and labels_file is not None:
+        raise InputError("--labels and --labels-file name classes twice: give one of the two")
+    if labels is not None:
+        return clean_labels(labels.split(","))
+    return read_labels(asset("labels/modelnet40.txt") if labels_file is None else labels_file)

@@ -1,0 +1,192 @@
+"""``pointclip classify``: files in, class names out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pointclip import __version__, report
+from pointclip.cli import _console, _options
+from pointclip.cli._boundary import bounded, exit_code, sentence
+from pointclip.errors import InputError
+
+if TYPE_CHECKING:
+    from pointclip.model import PointCLIP
+    from pointclip.points import PointCloud
+    from pointclip.stream import Item
+
+SaveViews = Annotated[
+    str | None, typer.Option("--save-views", metavar="DIR", help="Save each shape's pictures, one PNG per view.")
+]
+Csv = Annotated[
+    str | None, typer.Option("--csv", metavar="FILE", help="Also write rows of path, rank, label, probability, error.")
+]
+
+
+@bounded
+def classify(
+    paths: _options.Paths,
+    labels: _options.Labels = None,
+    labels_file: _options.LabelsFile = None,
+    top_k: _options.TopK = 5,
+    model: _options.Model = "embedded",
+    views: _options.Views = None,
+    style: _options.Style = None,
+    templates: _options.Templates = None,
+    up: _options.Up = _options.UpAxis.Y,
+    points: _options.Points = 20_000,
+    seed: _options.Seed = 0,
+    device: _options.Device = "auto",
+    precision: _options.Precision = _options.Format.AUTO,
+    save_views: SaveViews = None,
+    json: _options.Json = False,
+    csv: Csv = None,
+) -> None:
+    """Name the class of each shape: rank, label and probability.
+
+    A file that cannot be read is a row with its error; the others are classified, and the exit code is 2.
+    """
+    chosen = _options.settings(
+        views=views,
+        style=style,
+        templates=templates,
+        labels=_options.class_names(labels, labels_file),
+        up=up,
+        precision=precision,
+        device=device,
+        model=model,
+        points=points,
+        seed=seed,
+    )
+    code = _run(paths, chosen, top_k, _Outputs(json, csv, save_views))
+    if code:
+        raise typer.Exit(code)
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """Where the answers go: JSON or tables on stdout, perhaps a CSV file, perhaps a folder of pictures."""
+
+    json: bool
+    csv: str | None
+    save_views: str | None
+
+
+def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _Outputs) -> int:
+    """Classify all files; return the exit code."""
+    from pointclip._outputs import check_folder
+    from pointclip.stream import find_shapes
+
+    with ExitStack() as stack:
+        csv = None if outputs.csv is None else stack.enter_context(report.open_csv(outputs.csv))
+        root = None if outputs.save_views is None else check_folder(outputs.save_views)
+        items = find_shapes(paths)
+        network = None if all(item.error for item in items) else _load(chosen)
+        if network is not None and not outputs.json:
+            _console.say_note(_about(network))
+        bar = stack.enter_context(_console.progress(len(items)))
+        tell = _teller(outputs.json, len(items))
+        rows, faults = [], []
+        for row, error in _classified(network, items, chosen, top_k, root):
+            with bar.aside():
+                tell(row)
+            bar.advance()
+            if csv is not None:
+                csv.add(row)
+            if outputs.json:
+                rows.append(row)
+            if error is not None:
+                faults.append(exit_code(error))
+    if outputs.json:
+        _console.write_json(report.as_document(rows, _as_run(chosen, network)))
+    if faults and len(items) > 1:
+        _console.say_error(f"{len(faults)} of {len(items)} shapes could not be classified")
+    return min(faults, default=0)  # a fault of the program (1) weighs more than bad input (2)
+
+
+def _load(chosen: _options.Settings) -> "PointCLIP":
+    from pointclip.model import PointCLIP
+
+    with _console.waiting(f"loading {chosen.model}"):
+        return PointCLIP.from_pretrained(
+            chosen.model,
+            views=chosen.views,
+            style=chosen.style,
+            templates=chosen.templates,
+            device=chosen.device,
+            precision=chosen.precision,
+        )
+
+
+def _about(network: "PointCLIP") -> str:
+    known = f"{network.clip.name} on {network.device}, {network.clip.precision.name}"
+    return f"{known}: a small default that needs no network, not CLIP" if network.clip.name == "embedded" else known
+
+
+def _as_run(chosen: _options.Settings, network: "PointCLIP | None") -> dict[str, Any]:
+    run = {"pointclip": __version__, **asdict(chosen)}
+    if network is not None:
+        run |= {"device": str(network.device), "precision": network.clip.precision.name}
+    return run
+
+
+def _teller(json: bool, total: int) -> Callable[[report.Row], None]:
+    """Choose how a shape is told as it comes: of a JSON document, or of one bad file, only the error, on stderr."""
+    show = _console.printer()
+
+    def tell(row: report.Row) -> None:
+        if row.error is not None and (json or total == 1):
+            _console.say_error(row.error)
+        elif not json:
+            show(report.as_table(row))
+
+    return tell
+
+
+def _classified(
+    network: "PointCLIP | None", items: "Sequence[Item]", chosen: _options.Settings, top_k: int, root: Path | None
+) -> "Iterator[tuple[report.Row, Exception | None]]":
+    """Yield each file's row, and the exception where there is one; without a network all files have one."""
+    from pointclip.points import load
+    from pointclip.stream import read_clouds
+
+    folders = {} if root is None else report.picture_folders([item.path for item in items], root)
+    read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed)
+    for item in read_clouds(items, read):
+        if item.error is not None:
+            yield _failed(item.path, item.error), item.error
+        elif network is not None and item.cloud is not None:
+            try:
+                prediction = network.classify(item.cloud, chosen.labels, top_k)
+            except InputError as error:  # a style that needs what this shape lacks
+                yield _failed(item.path, error), error
+                continue
+            saved = _save(network, item.cloud, folders[item.path]) if folders else ()
+            yield report.Row.of(item.path, prediction, _style(network, item.cloud), saved), None
+
+
+def _failed(path: str, error: Exception) -> report.Row:
+    text = sentence(error)
+    return report.Row(path, error=text if path in text else f"{path}: {text}")
+
+
+def _style(network: "PointCLIP", cloud: "PointCloud") -> str:
+    """Name the style a cloud is drawn in, ``auto`` resolved."""
+    from pointclip.images import STYLES
+
+    used = network.style_for(cloud.normals)
+    return next(name for name, style in STYLES.items() if style == used)
+
+
+def _save(network: "PointCLIP", cloud: "PointCloud", folder: Path) -> tuple[str, ...]:
+    import torch
+
+    normals = None if cloud.normals is None else cloud.normals[None]
+    colors = None if cloud.colors is None else cloud.colors[None]
+    with torch.no_grad():
+        pictures = network.render(cloud.points[None], normals, colors)[0]
+    return report.save_pictures(pictures, network.views.names, folder)

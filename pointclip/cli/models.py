@@ -1,0 +1,31 @@
+"""``pointclip models``: what can be named, and what is ready without network."""
+
+from dataclasses import asdict
+
+from rich.table import Table
+from rich.text import Text
+
+from pointclip.cli import _console, _options
+from pointclip.cli._boundary import bounded
+
+
+@bounded
+def models(json: _options.Json = False) -> None:
+    """List models, and which of them are ready without network; rigs, styles and template sets."""
+    from pointclip import images, prompts, rigs, weights
+
+    with _console.waiting("looking for models"):
+        found = weights.available()
+    named = {"rigs": rigs.rig_names(), "styles": images.style_names(), "templates": list(prompts.names())}
+    if json:
+        _console.write_json({"models": [asdict(row) for row in found], **named})
+        return
+    show = _console.printer()
+    table = Table.grid("", "", padding=(0, 2))
+    for row in found:
+        ready = Text("ready", "green") if row.ready else Text("-", "dim")
+        table.add_row(Text(row.name), ready, Text(row.note, "" if row.ready else "dim"))
+    show(table)
+    for kind, names in named.items():
+        show(Text.assemble((f"{kind}: ", "bold"), ", ".join(names)))
+    _console.say_note("also: hf-hub:ORG/NAME, local-dir:PATH, ARCH@FILE; K in a rig's name is a number, as in ring-6")

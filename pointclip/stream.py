@@ -1,0 +1,166 @@
+"""Paths to a bounded stream of point clouds, read in worker threads while the caller works on the ones before."""
+
+import glob
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from pointclip.errors import InputError
+from pointclip.meshes import KNOWN_SUFFIXES
+from pointclip.points import PointCloud, load
+
+LARGE_BYTES = 50_000_000
+_ONE_LARGE_FILE = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file on its way through: found, then read, or the reason why not.
+
+    Attributes:
+        path: The file, or what the user wrote where it leads to no file.
+        cloud: Its points once they are read.
+        error: Why there are none; any exception, for one bad file must not stop the others.
+    """
+
+    path: str
+    cloud: PointCloud | None = None
+    error: Exception | None = None
+
+
+def find_shapes(paths: Iterable[str | Path]) -> list[Item]:
+    """Turn files, folders and patterns into a list of shape files.
+
+    Args:
+        paths: A file is taken as it is. A folder is searched with all folders below it, for the known file types and
+            without hidden ones. A pattern with ``*``, ``?`` or ``[...]`` (``**`` for any depth) is matched, each match
+            a known file type or a folder.
+
+    Returns:
+        Items without a cloud, in the order given, each folder and pattern sorted by name, no file twice. A path that
+        leads to no shape is an item with an ``InputError``.
+
+    Example:
+        >>> print(find_shapes(["chair.obj"])[0].error)
+        chair.obj does not exist: check the path
+    """
+    known: dict[str, Item] = {}
+    for path in map(str, paths):
+        for item in _expand(path):
+            known.setdefault(os.path.normpath(Path.cwd() / item.path), item)
+    return list(known.values())
+
+
+def read_clouds(
+    items: Iterable[Item],
+    read: Callable[[str], PointCloud] = load,
+    workers: int = 2,
+    ahead: int = 4,
+) -> Iterator[Item]:
+    """Read files in worker threads, in order, a few ahead of the caller.
+
+    Args:
+        items: What :func:`find_shapes` gave; items with an error pass as they are.
+        read: From a path to a cloud; called in the workers.
+        workers: Number of threads.
+        ahead: Most clouds that are read or being read before the caller asks for them.
+
+    Yields:
+        The items in their order, each with its cloud or its error.
+
+    Note:
+        At most ``ahead`` + 1 clouds are alive at once, however many files there are. Files over 50 MB are read one at
+        a time. Closing the iterator drops what was not yet begun.
+
+    Example:
+        >>> items = read_clouds(find_shapes(["a.obj"]))
+        >>> [item.error is None for item in items]
+        [False]
+    """
+    if workers < 1 or ahead < 1:
+        raise InputError(f"workers and ahead must be at least 1, got {workers} and {ahead}")
+    source = iter(items)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="pointclip-read")
+    waiting: deque[Future[Item]] = deque()
+    try:
+        waiting.extend(pool.submit(_read, item, read) for item in islice(source, ahead))
+        while waiting:
+            done = waiting.popleft().result()
+            waiting.extend(pool.submit(_read, item, read) for item in islice(source, 1))
+            yield done
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _read(item: Item, read: Callable[[str], PointCloud]) -> Item:
+    if item.error is not None:
+        return item
+    try:
+        if Path(item.path).stat().st_size < LARGE_BYTES:
+            return Item(item.path, cloud=read(item.path))
+        with _ONE_LARGE_FILE:
+            return Item(item.path, cloud=read(item.path))
+    except MemoryError:
+        error = InputError(f"{item.path} needs more memory than there is free: thin it or cut it into parts first")
+        return Item(item.path, error=error)
+    except OSError as error:
+        return Item(item.path, error=InputError(f"{item.path} cannot be read ({error.strerror or error})"))
+    except Exception as error:  # whatever a file brings about, the others are still to be read
+        return Item(item.path, error=error)
+
+
+def _expand(path: str) -> list[Item]:
+    if Path(path).is_dir():
+        return _in_folder(path)
+    if not Path(path).exists() and glob.has_magic(path):
+        return _in_pattern(path)
+    if not os.path.lexists(path):
+        return [Item(path, error=InputError(f"{path} does not exist: check the path"))]
+    return [Item(path)]
+
+
+def _in_pattern(pattern: str) -> list[Item]:
+    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  Path.glob takes no absolute pattern
+    found: list[Item] = []
+    for match in matches:
+        if Path(match).is_dir():
+            found += _below(match)
+        elif _is_shape(match):
+            found.append(Item(match))
+    if found:
+        return found
+    why = "matches no file: check the pattern"
+    if matches:
+        why = f"matches {len(matches)} path{'s' * (len(matches) > 1)}, none a shape: known file types are {_types()}"
+    return [Item(pattern, error=InputError(f"{pattern} {why}"))]
+
+
+def _in_folder(folder: str) -> list[Item]:
+    none = InputError(f"{folder} holds no shape, nor do the folders below it: known file types are {_types()}")
+    return _below(folder) or [Item(folder, error=none)]
+
+
+def _below(folder: str) -> list[Item]:
+    found: list[Item] = []
+
+    def refused(error: OSError) -> None:
+        text = f"{error.filename} cannot be listed ({error.strerror}): check its permissions"
+        found.append(Item(str(error.filename), error=InputError(text)))
+
+    for where, below, names in os.walk(folder, onerror=refused):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        found += [Item(str(Path(where) / name)) for name in sorted(names) if _is_shape(name)]
+    return found
+
+
+def _is_shape(path: str) -> bool:
+    return Path(path).suffix.lower() in KNOWN_SUFFIXES and not Path(path).name.startswith(".")
+
+
+def _types() -> str:
+    return " ".join(KNOWN_SUFFIXES)
