@@ -57,13 +57,17 @@ def test_drawn_footprint(backend, device):
 def test_points_that_do_not_count_leave_no_trace(backend, device):
     uvz = drawn().to(device).requires_grad_()
     kept = [0, 1, 6, 7, 8, 9, 17, 18, 19]
-    soft = ops.splat(uvz, (5, 5), sigma=0.7, backend=backend)
-    expected = ops.splat(drawn()[:, :, kept].to(device), (5, 5), sigma=0.7, backend=backend)
-    assert_close(soft.depth, expected.depth, "splat", "forward")
-    assert_close(soft.coverage, expected.coverage, "splat", "forward")
-    (soft.depth.sum() + soft.coverage.sum()).backward()
     dropped = [number for number in range(len(DRAWN_POINTS)) if number not in kept]
+    values = torch.arange(1.0, len(DRAWN_POINTS) + 1, device=device).view(1, -1, 1)
+    values[0, dropped] = torch.nan
+    values.requires_grad_()
+    soft = ops.splat(uvz, (5, 5), values, sigma=0.7, backend=backend)
+    expected = ops.splat(drawn()[:, :, kept].to(device), (5, 5), values[:, kept], sigma=0.7, backend=backend)
+    for got, wanted in zip(soft, expected, strict=True):
+        assert_close(got, wanted, "splat", "forward")
+    sum(image.sum() for image in soft).backward()
     assert (uvz.grad[0, 0, dropped] == 0).all()
+    assert (values.grad[0, dropped] == 0).all()
     assert uvz.grad.isfinite().all()
     assert (uvz.grad[0, 0, kept] != 0).any(-1).all()
 

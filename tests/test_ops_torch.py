@@ -5,6 +5,7 @@ import torch
 from ops_cases import random_points
 
 from pointclip import ops
+from pointclip.ops import _reference_zbuffer
 
 OPS = torch.ops.pointclip
 SIZE = (6, 7)
@@ -117,6 +118,14 @@ def test_vmap_equals_the_loop_with_gradients():
         torch.testing.assert_close(one, other)
     grads = [torch.autograd.grad(sum(image.sum() for image in images), uvz)[0] for images in (batched, looped)]
     torch.testing.assert_close(*grads)
+
+
+def test_vmap_makes_one_call(monkeypatch):
+    calls = []
+    reference = _reference_zbuffer.zbuffer
+    monkeypatch.setattr(_reference_zbuffer, "zbuffer", lambda uvz, *rest: calls.append(uvz) or reference(uvz, *rest))
+    torch.vmap(lambda one: ops.zbuffer(one, SIZE).index)(gentle_points().detach().expand(3, 2, 2, 12, 3))
+    assert [tuple(uvz.shape) for uvz in calls] == [(6, 2, 12, 3)]
 
 
 def test_vmap_over_the_index():

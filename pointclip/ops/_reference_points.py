@@ -75,6 +75,8 @@ def neighbours(rows: torch.Tensor, at: Located, size: tuple[int, int], radius: f
     for i, j in steps:
         covers = at.valid & ((down[i][1] + across[j][1]) <= limit) if i or j else at.valid
         covers = covers & down[i][2] & across[j][2]
+        if covers.device.type == "cpu" and not covers.any():
+            continue  # steps only a point on a border of pixels can take are tested, and seldom taken
         pixel = (at.pixel + (i * width + j)).clamp_(0, height * width - 1)
         yield Neighbour(covers, pixel, across[j][0], down[i][0])
 

@@ -11,6 +11,13 @@ from pointclip.ops._triton_splat import BLOCK, read_values, weigh
 
 
 @triton.jit
+def _store_point(uvz, point, exists, u, v, z):
+    tl.store(uvz + point * 3, u, mask=exists)
+    tl.store(uvz + point * 3 + 1, v, mask=exists)
+    tl.store(uvz + point * 3 + 2, z, mask=exists)
+
+
+@triton.jit
 def _collect(
     uvz, values, front, to_depth, to_values, offset, to_coverage, grad_uvz, grad_values,
     num_views, num_points, height, width, limit, scale, tau,
@@ -47,13 +54,10 @@ def _collect(
             grad_u += slope * (du - j)
             grad_v += slope * (dv - i)
     out = view * num_points + point
-    tl.store(grad_uvz + out * 3, grad_u, mask=exists)
-    tl.store(grad_uvz + out * 3 + 1, grad_v, mask=exists)
-    tl.store(grad_uvz + out * 3 + 2, grad_z, mask=exists)
+    _store_point(grad_uvz, out, exists, grad_u, grad_v, grad_z)
     if D > 0:
-        tl.store(
-            grad_values + out[:, None] * D + channel[None, :], grad_x, mask=exists[:, None] & (channel[None, :] < D)
-        )
+        mask = exists[:, None] & (channel[None, :] < D)
+        tl.store(grad_values + out[:, None] * D + channel[None, :], grad_x, mask=mask)
 
 
 def splat_backward(

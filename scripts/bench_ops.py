@@ -1,0 +1,209 @@
+"""Time the scatter ops on every backend this machine has, and write a CSV.
+
+Each row compares an op with (a) the memory floor: the time to fill its output buffers once and to read them once, and
+(b) a naive loop over clouds and views. On CUDA the bytes that have to move are also set against the measured copy
+bandwidth. ``cpu_ms`` is the processor time of one call, all threads together, which other programs on the machine
+disturb least; ``load`` is their number when the run began; ``peak_mb`` is the largest memory of the process so far
+(of the GPU's allocator on CUDA), the points and torch included. Example:
+``python scripts/bench_ops.py --out assets/bench/ops_cpu.csv``.
+"""
+
+import argparse
+import csv
+import datetime
+import itertools
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pointclip import ops
+
+SIDE = 224
+COUNTS = (1_000, 10_000, 100_000, 1_000_000)
+BATCHES = ((1, 6), (16, 6))
+RADII = (0.0, 1.5)
+COLUMNS = [
+    "date", "commit", "torch", "device", "threads", "load", "backend", "op", "num_clouds", "num_views", "num_points",
+    "side", "radius", "best_ms", "median_ms", "cpu_ms", "ms_per_cloud", "floor_ms", "times_floor", "naive_ms",
+    "times_naive", "gb_per_s", "copy_gb_per_s", "peak_mb",
+]  # fmt: skip
+
+
+def main() -> None:
+    """Run the sweep and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="the CSV to write")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--quick", action="store_true", help="the two smallest clouds only")
+    parser.add_argument("--targets", action="store_true", help="only the sizes that have a target of their own")
+    parser.add_argument("--linear", action="store_true", help="only one cloud in six views, 1k to 10M points")
+    args = parser.parse_args()
+    device = torch.device(args.device)
+    birth = birth_certificate(device)
+    backends = [name for name in ops.BACKENDS if ops.why_not(name, torch.empty(0, device=device)) is None]
+    rows = []
+    for backend, case in itertools.product(backends, cases(args)):
+        rows.append({**birth, **measure(backend, device, *case)})
+        print({name: rows[-1][name] for name in COLUMNS[6:] if rows[-1][name] != ""}, flush=True)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    partial = args.out.with_suffix(".partial")
+    with partial.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    partial.replace(args.out)
+
+
+def cases(args: argparse.Namespace) -> list[tuple[str, int, int, int, float]]:
+    """List (op, B, V, N, radius); a splat is left out where it would take minutes on a CPU."""
+    if args.targets:
+        sizes = [(16, 6, 1_024), (16, 6, 10_000), (64, 6, 2_048), (8, 6, 100_000)]
+        return [("zbuffer", *size, 0.0) for size in sizes]
+    if args.linear:
+        return [("zbuffer", 1, 6, 10**power, 0.0) for power in range(3, 8)]
+    found: list[tuple[str, int, int, int, float]] = []
+    for num_points, (num_clouds, num_views) in itertools.product(COUNTS[: 2 if args.quick else None], BATCHES):
+        size = (num_clouds, num_views, num_points)
+        if num_clouds * num_points > 1_600_000:
+            continue
+        found += [("zbuffer", *size, radius) for radius in RADII]
+        found.append(("weighted_mean", *size, 0.0))
+        if num_clouds * num_points <= 160_000 or args.device == "cuda":
+            found.append(("splat", *size, 3.0))
+    return found
+
+
+def measure(backend: str, device: torch.device, op: str, b: int, v: int, n: int, radius: float) -> dict[str, Any]:
+    """Time one case; the naive loop only where it ends within seconds."""
+    generator = torch.Generator(device).manual_seed(0)
+    uvz = torch.rand(b, v, n, 3, generator=generator, device=device)
+    uvz.mul_(torch.tensor([SIDE, SIDE, 1.0], device=device)).add_(torch.tensor([0.0, 0.0, 0.5], device=device))
+    run = call(op, uvz, radius, backend)
+    outputs = [image for image in run() if image is not None]
+    times = clock(run, device)
+    cpu_start, repeats = time.process_time(), 5
+    for _ in range(repeats):
+        run()
+    cpu_ms = (time.process_time() - cpu_start) * 1e3 / repeats
+    floor = min(clock(lambda: fill_and_read(outputs), device))
+    naive_ms: float | str = ""
+    if op == "zbuffer" and radius == 0 and b * v * n <= 10_000_000:
+        naive_ms = round(min(clock(lambda: naive(uvz), device, budget=2.0)), 4)
+    best = min(times)
+    moved = uvz.numel() * uvz.element_size() + 2 * sum(image.numel() * image.element_size() for image in outputs)
+    return {
+        "backend": backend, "op": op, "num_clouds": b, "num_views": v, "num_points": n, "side": SIDE, "radius": radius,
+        "best_ms": round(best, 4), "median_ms": round(statistics.median(times), 4),
+        "cpu_ms": round(cpu_ms, 4) if device.type == "cpu" else "",
+        "ms_per_cloud": round(best / b, 4), "floor_ms": round(floor, 4), "times_floor": round(best / floor, 2),
+        "naive_ms": naive_ms, "times_naive": round(naive_ms / best, 2) if naive_ms != "" else "",
+        "gb_per_s": round(moved / best / 1e6, 2), "copy_gb_per_s": copy_bandwidth(device),
+        "peak_mb": peak_bytes(device) >> 20,
+    }  # fmt: skip
+
+
+def call(op: str, uvz: torch.Tensor, radius: float, backend: str) -> Callable[[], tuple[Any, ...]]:
+    """Bind an op to its arguments; a splat's radius is its 3 sigma."""
+    size = (SIDE, SIDE)
+    if op == "zbuffer":
+        return lambda: ops.zbuffer(uvz, size, radius, backend=backend)
+    if op == "splat":
+        return lambda: ops.splat(uvz, size, sigma=radius / 3, backend=backend)
+    weights = 1 / uvz[..., 2]
+    return lambda: (ops.weighted_mean(uvz, weights, size, backend=backend),)
+
+
+def naive(uvz: torch.Tensor) -> list[torch.Tensor]:
+    """Do what a first version does: one cloud and view at a time, sorted far to near so that the nearest is written."""
+    images = []
+    for view in uvz.flatten(0, 1):
+        order = view[:, 2].argsort(descending=True)
+        u, v, z = view[order].unbind(-1)
+        inside = (u >= 0) & (u < SIDE) & (v >= 0) & (v < SIDE)
+        pixel = v[inside].long() * SIDE + u[inside].long()
+        depth = torch.zeros(SIDE * SIDE, device=uvz.device)
+        index = torch.full((SIDE * SIDE,), -1, device=uvz.device)
+        depth[pixel] = z[inside]
+        index[pixel] = order[inside]
+        images += [depth, index]
+    return images
+
+
+def fill_and_read(outputs: list[torch.Tensor]) -> None:
+    """Fill fresh buffers like these and read them once: what no implementation can save."""
+    for image in outputs:
+        torch.full_like(image, 1).sum()
+
+
+def clock(run: Callable[[], Any], device: torch.device, budget: float = 1.0) -> list[float]:
+    """Return milliseconds of repeated runs, at least three after a first one, until the budget in seconds is spent."""
+    run()
+    times: list[float] = []
+    while len(times) < 3 or (sum(times) < budget * 1e3 and len(times) < 50):
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        start = time.perf_counter()
+        run()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append((time.perf_counter() - start) * 1e3)
+    return times
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Return the peak memory: of the GPU's allocator, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def copy_bandwidth(device: torch.device) -> float | str:
+    """Return the bytes per second of a large copy on CUDA, read and write counted, in GB/s."""
+    if device.type != "cuda":
+        return ""
+    source = torch.empty(1 << 28, device=device)
+    target = torch.empty_like(source)
+    return round(2 * source.numel() * 4 / min(clock(lambda: target.copy_(source), device)) / 1e6, 1)
+
+
+def birth_certificate(device: torch.device) -> dict[str, Any]:
+    """Return what every number has to say about where it comes from."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "commit": described.stdout.strip() or "unknown",
+        "torch": torch.__version__,
+        "device": f"{name}, {os.cpu_count()} cores" if device.type == "cpu" else name,
+        "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def cpu_name() -> str:
+    """Return the processor's model name, or its architecture where the system does not tell."""
+    info = Path("/proc/cpuinfo")
+    names = (
+        [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        if (info.exists())
+        else []
+    )
+    return names[0] if names else platform.machine()
+
+
+if __name__ == "__main__":
+    main()
