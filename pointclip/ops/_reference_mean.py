@@ -53,7 +53,7 @@ def weighted_mean_backward(
 
 def average(weighted: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
     """Divide the weighted sums, in place, by the sums of the weights; 0 where those are 0."""
-    return weighted.div_(divisor(total)).mul_(total != 0)
+    return weighted.div_(total).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def divisor(total: torch.Tensor) -> torch.Tensor:
