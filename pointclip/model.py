@@ -18,7 +18,7 @@ from pointclip.rigs import Views
 
 DEFAULT_VIEWS = "ring-6"
 DEFAULT_STYLE = images.AUTO
-DEFAULT_TEMPLATES = "single"
+DEFAULT_TEMPLATES = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,8 @@ class PointCLIP(nn.Module):
         clip: The frozen image and text towers.
         views: V cameras, or a rig's name.
         style: A style of :mod:`pointclip.images`, or ``"auto"``: ``shaded`` when normals are known, else ``depth``.
-        templates: Name of a template set of :mod:`pointclip.prompts`, a file of templates, or templates.
+        templates: Name of a template set of :mod:`pointclip.prompts`, a file of templates, templates, or ``"auto"``:
+            the bare ``label`` for ``embedded``, whose head was trained on bare labels, else ``shape``.
         view_weights: (V,) non-negative; None weighs all views alike.
 
     Raises:
@@ -77,7 +78,7 @@ class PointCLIP(nn.Module):
         self.clip = clip
         self.views = _rigs.views(views).to(clip.device)
         self.style = images.AUTO if style == images.AUTO else images.style(style)
-        self.templates = templates
+        self.templates = _fitting_templates(clip.name) if templates == "auto" else templates
         num_views = self.views.num_views
         chosen = fusion.uniform_weights(num_views) if view_weights is None else view_weights
         self.register_buffer("view_weights", fusion.check_weights(chosen, num_views).to(clip.device))
@@ -101,7 +102,7 @@ class PointCLIP(nn.Module):
                 ``"local-dir:PATH"``; ``"ARCH@FILE"``.
             views: A rig's name (see :func:`pointclip.views`) or views.
             style: A style's name or a style.
-            templates: A template set's name, a file, or templates with ``{}`` for the class.
+            templates: ``"auto"``, a template set's name, a file, or templates with ``{}`` for the class.
             device: ``"cpu"``, ``"cuda"``, ``"auto"`` (CUDA where there is one).
             precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.
 
@@ -252,3 +253,7 @@ class PointCLIP(nn.Module):
         best = logits.softmax(-1).topk(min(top_k or len(classes), len(classes)))
         labels = tuple(classes[i] for i in best.indices.tolist())
         return Prediction(labels, tuple(best.values.tolist()), logits, view_logits, classes, cloud.name)
+
+
+def _fitting_templates(name: str) -> str:
+    return "label" if name == "embedded" else "shape"
