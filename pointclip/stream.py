@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -101,17 +102,20 @@ def _read(item: Item, read: Callable[[str], PointCloud]) -> Item:
     if item.error is not None:
         return item
     try:
-        if Path(item.path).stat().st_size < LARGE_BYTES:
-            return Item(item.path, cloud=read(item.path))
-        with _ONE_LARGE_FILE:
+        with _ONE_LARGE_FILE if _is_large(item.path) else nullcontext():
             return Item(item.path, cloud=read(item.path))
     except MemoryError:
         error = InputError(f"{item.path} needs more memory than there is free: thin it or cut it into parts first")
         return Item(item.path, error=error)
-    except OSError as error:
-        return Item(item.path, error=InputError(f"{item.path} cannot be read ({error.strerror or error})"))
     except Exception as error:  # whatever a file brings about, the others are still to be read
         return Item(item.path, error=error)
+
+
+def _is_large(path: str) -> bool:
+    try:
+        return Path(path).stat().st_size > LARGE_BYTES
+    except OSError:
+        return False  # the reader words what is wrong with it
 
 
 def _expand(path: str) -> list[Item]:

@@ -9,6 +9,9 @@ import typer
 from pointclip.errors import InputError
 
 
+AUTO_TEMPLATES = "auto"  # the model picks those it was trained with
+
+
 class UpAxis(str, Enum):
     """What ``--up`` takes."""
 
@@ -50,8 +53,8 @@ Templates = Annotated[
     str | None,
     typer.Option(
         "--templates",
-        help="Template set (see: pointclip models), file of templates, or one template with {} for the label.",
-        show_default="single",
+        help="Template set (see: pointclip models), file of templates, one template with {} for the label, or auto.",
+        show_default=AUTO_TEMPLATES,
     ),
 ]
 Up = Annotated[UpAxis, typer.Option("--up", help="Axis that points up in the files.")]
@@ -122,7 +125,8 @@ def settings(
     rigs.views(views)
     if style != images.AUTO:
         images.style(style)
-    prompts.templates(templates)
+    if templates != AUTO_TEMPLATES:
+        prompts.templates(templates)
     pick_device(device)
     return Settings(model, views, style, templates, up.value, points, seed, device, precision.value, labels)
 

@@ -130,7 +130,11 @@ def _about(network: "PointCLIP") -> str:
 def _as_run(chosen: _options.Settings, network: "PointCLIP | None") -> dict[str, Any]:
     run = {"pointclip": __version__, **asdict(chosen)}
     if network is not None:
-        run |= {"device": str(network.device), "precision": network.clip.precision.name}
+        run |= {
+            "templates": network.templates,
+            "device": str(network.device),
+            "precision": network.clip.precision.name,
+        }
     return run
 
 
