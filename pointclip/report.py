@@ -149,10 +149,13 @@ def open_csv(path: str | Path) -> Iterator[CsvReport]:
         InputError: The file cannot be written there; said at the start of the block.
     """
     path = Path(path)
-    with whole(path) as draft, draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        yield CsvReport(file, path)
-        with refusals(path):
-            file.flush()
+    with whole(path) as draft:
+        file = draft.open("w", newline="", encoding="utf-8", errors="surrogateescape")
+        try:
+            yield CsvReport(file, path)
+        finally:
+            with refusals(path):
+                file.close()
 
 
 def save_pictures(pictures: "Tensor", names: Sequence[str], folder: Path) -> tuple[str, ...]:

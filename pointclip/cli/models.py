@@ -16,7 +16,11 @@ def models(json: _options.Json = False) -> None:
 
     with _console.waiting("looking for models"):
         found = weights.available()
-    named = {"rigs": rigs.rig_names(), "styles": images.style_names(), "templates": [_options.AUTO_TEMPLATES, *prompts.names()]}
+    named = {
+        "rigs": rigs.rig_names(),
+        "styles": images.style_names(),
+        "templates": [_options.AUTO_TEMPLATES, *prompts.names()],
+    }
     if json:
         _console.write_json({"models": [asdict(row) for row in found], **named})
         return
