@@ -242,8 +242,14 @@ def _encode_cloud(
         generator = draw(seed, f"augment/{fingerprint}", copy)
         points, turned = _changed(cloud.points[None], normals, augmentation, generator)
         pictures = shrink_and_move(model.render(points, turned, colors)[0], augmentation.zoom, generator)
-        rows[name] = model.clip.encode_images(pictures).cpu()
+        rows[name] = _encode_pictures(model, pictures, turned).cpu()
     return rows
+
+
+def _encode_pictures(model: "PointCLIP", pictures: Tensor, normals: Tensor | None) -> Tensor:
+    if getattr(model.style_for(normals), "clip_normalized", True):
+        return model.clip.encode_images(pictures)
+    return model.clip.encode_images(pictures, normalized=False)
 
 
 def _changed(
@@ -260,7 +266,7 @@ def shrink_and_move(pictures: Tensor, zoom: float, generator: torch.Generator) -
     """Shrink pictures by one random factor and move them by one random step, so that they stay within the frame.
 
     Args:
-        pictures: (V,3,S,S) in [0, 1].
+        pictures: (V,3,S,S) float.
         zoom: Smallest factor, in (0, 1].
         generator: Source of the three random numbers, on the CPU.
 
@@ -269,7 +275,7 @@ def shrink_and_move(pictures: Tensor, zoom: float, generator: torch.Generator) -
 
     Example:
         >>> page = torch.ones(1, 3, 8, 8)
-        >>> torch.equal(shrink_and_move(page, 0.5, torch.Generator().manual_seed(0)), page)
+        >>> torch.allclose(shrink_and_move(page, 0.5, torch.Generator().manual_seed(0)), page)
         True
     """
     drawn = torch.rand(3, generator=generator)
@@ -277,5 +283,4 @@ def shrink_and_move(pictures: Tensor, zoom: float, generator: torch.Generator) -
     right, down = ((2.0 * drawn[1:] - 1.0) * (1.0 - factor)).tolist()
     inverse = torch.tensor([[1.0, 0.0, -right], [0.0, 1.0, -down]]) / factor
     grid = affine_grid(inverse.expand(len(pictures), 2, 3), list(pictures.shape), align_corners=False)
-    moved = grid_sample(pictures.float(), grid.to(pictures.device), padding_mode="border", align_corners=False)
-    return moved.clamp(0.0, 1.0)
+    return grid_sample(pictures.float(), grid.to(pictures.device), padding_mode="border", align_corners=False)

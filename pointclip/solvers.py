@@ -44,22 +44,23 @@ class Fitted:
 
 
 Validation = tuple[Tensor, Tensor] | None
+Settings = dict[str, Any] | None
 Candidates = Iterable[tuple[dict[str, Any], Head]]
 
 
 @torch.no_grad()
-def _choose(candidates: Candidates, val: Validation) -> Fitted:
+def _choose(candidates: Candidates, val: Validation, only: Settings = None) -> Fitted:
     """Keep the candidate that is best on validation; the earliest among equals, the first without validation."""
     best, best_score, history = None, (-1.0, -math.inf), []
-    for settings, head in candidates:
-        if val is None:
+    for settings, head in (pair for pair in candidates if only in (None, pair[0])):
+        if val is None or only is not None:
             return Fitted(head.eval(), settings)
         score = validation_score(head.eval()(val[0]), val[1])
         history.append({**settings, "val_accuracy": score[0], "val_loss": -score[1]})
         if best is None or score > best_score:
             best, best_score = Fitted(head, settings, score[0]), score
     if best is None:
-        raise InputError("there is no setting to try: pass at least one")
+        raise InputError(f"there is no setting to try{'' if only is None else f' like {only}'}: pass at least one")
     best.history = history
     return best
 
@@ -79,6 +80,7 @@ def fit_weights(
     *,
     scale: float = 100.0,
     ridges: tuple[float, ...] = (10.0, 1.0, 0.1, 100.0),
+    only: Settings = None,
 ) -> Fitted:
     """Learn view weights on the support set; uniform is among the candidates when there is validation.
 
@@ -90,6 +92,7 @@ def fit_weights(
         val_targets: (M,) int64.
         scale: The logit scale.
         ridges: Pulls to uniform to try; the first is used without validation.
+        only: The one setting to use, as in ``Fitted.chosen``; None chooses.
 
     Example:
         >>> text, targets = torch.eye(3), torch.arange(3)
@@ -103,11 +106,11 @@ def fit_weights(
     judged = _validation(val, val_targets, text)
 
     def candidates() -> Candidates:
-        for ridge in (*ridges[:1], math.inf, *ridges[1:]) if judged else ridges[:1]:
+        for ridge in (*ridges[:1], math.inf, *ridges[1:]) if judged or only else ridges[:1]:
             weights = None if ridge == math.inf else fit_view_weights(logits, labels, ridge=ridge * copies)
             yield {"ridge": None if weights is None else ridge}, WeightsHead(text, train.shape[2], scale, weights)
 
-    return _choose(candidates(), judged)
+    return _choose(candidates(), judged, only)
 
 
 def fit_probe(
@@ -119,6 +122,7 @@ def fit_probe(
     *,
     scale: float = 100.0,
     penalties: tuple[float, ...] = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5),
+    only: Settings = None,
 ) -> Fitted:
     """Fit multinomial logistic regression on the views' mean or on all views in order.
 
@@ -144,20 +148,20 @@ def fit_probe(
     judged = _validation(val, val_targets, text)
 
     def candidates() -> Candidates:
-        if judged is None:
+        if judged is None and only is None:
             settings: Iterable[tuple[str, float]] = [("mean", 1.0)]
         else:
             settings = product(POOLS, (1.0, 0.0))
         for pool, prior in settings:
             problem = _Logistic(pool_views(rows, pool), labels, prior * fuse(rows, text, None, scale))
-            for penalty in penalties if judged else (1e-3,):
+            for penalty in penalties if judged or only else (1e-3,):
                 head = ProbeHead(text, train.shape[2], scale, pool, prior)
                 weight, bias = problem.solve(penalty)
                 head.weight.copy_(weight)
                 head.bias.copy_(bias)
                 yield {"pool": pool, "prior": prior, "penalty": penalty}, head
 
-    return _choose(candidates(), judged)
+    return _choose(candidates(), judged, only)
 
 
 class _Logistic:
@@ -214,6 +218,7 @@ def fit_cache(
     scale: float = 100.0,
     alphas: tuple[float, ...] = (1.0, 0.0, 0.3, 3.0, 10.0, 30.0, 100.0, 300.0),
     betas: tuple[float, ...] = (5.5, 1.0, 3.0, 10.0, 20.0, 40.0, 80.0, 160.0),
+    only: Settings = None,
 ) -> Fitted:
     """Keep the support features as keys and their labels as values; nothing is trained.
 
@@ -248,7 +253,7 @@ def fit_cache(
             head.values.copy_(values)
             yield {"pool": pool, "alpha": alpha, "beta": beta}, head
 
-    return _choose(candidates(), judged)
+    return _choose(candidates(), judged, only)
 
 
 def fit_head(
@@ -269,7 +274,7 @@ def fit_head(
         text: (K,C), unit length.
         val: (M,V,C) or ``None``.
         val_targets: (M,) int64.
-        options: ``scale`` for all; ``recipe``, ``ratio`` and ``seed`` for the adapters.
+        options: ``scale`` for all; ``recipe``, ``ratio`` and ``seed`` for the adapters, ``only`` for the others.
 
     Raises:
         InputError: The method is unknown or a tensor does not fit.

@@ -1,0 +1,227 @@
+"""One file of a few-shot result: the head's tensors, and as metadata what it belongs to."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pointclip import images
+from pointclip._outputs import whole
+from pointclip.errors import InputError, WeightsError
+from pointclip.heads import Head, build_head
+from pointclip.rigs import Views
+
+FORMAT = 1
+_KEY = "pointclip"
+_SAME_RIG = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Eye:
+    """What a head was trained to look through: the encoder, the rig and the style.
+
+    Attributes:
+        model: The encoder's name.
+        identity: Names its exact weights.
+        rig: The rig's name.
+        rotations: (V, 3, 3) nested lists.
+        translations: (V, 3) nested lists.
+        focal: V numbers.
+        perspective: Whether the cameras are pinholes.
+        names: V names.
+        style: ``"auto"`` or the style's name.
+        settings: The style's settings in full, to compare.
+    """
+
+    model: str
+    identity: str
+    rig: str
+    rotations: list[list[list[float]]]
+    translations: list[list[float]]
+    focal: list[float]
+    perspective: bool
+    names: list[str]
+    style: str
+    settings: str
+
+    @classmethod
+    def of(cls, model: str, identity: str, views: Views, style: images.Style | str) -> "Eye":
+        """Describe an encoder, a rig and a style."""
+        return cls(
+            model,
+            identity,
+            views.rig,
+            views.rotations.tolist(),
+            views.translations.tolist(),
+            views.focal.tolist(),
+            views.perspective,
+            list(views.names),
+            style_name(style),
+            repr(style),
+        )
+
+    @property
+    def views(self) -> Views:
+        """The rig."""
+        rotations, translations = torch.tensor(self.rotations), torch.tensor(self.translations)
+        return Views(rotations, translations, torch.tensor(self.focal), self.perspective, tuple(self.names), self.rig)
+
+    def refuse_another(self, other: "Eye", path: str = "the few-shot head") -> None:
+        """Refuse an encoder, a rig or a style other than the head's own.
+
+        Args:
+            other: What the head is to look through.
+            path: What to call the head.
+
+        Raises:
+            InputError: Naming what differs and what to do.
+        """
+        if other.identity != self.identity:
+            same = " (other weights of the same name)" if other.model == self.model else ""
+            raise InputError(
+                f"{path} was trained on features of {self.model!r}, not of {other.model!r}{same}: load it with "
+                f"{self.model!r}, or fit it again"
+            )
+        if not _same_cameras(self.views, other.views):
+            raise InputError(
+                f"{path} was trained on the rig {self.rig!r}, not on {other.rig!r}: leave the rig out, or fit it again"
+            )
+        if other.settings != self.settings:
+            same = " (with other settings)" if other.style == self.style else ""
+            raise InputError(
+                f"{path} was trained on the style {self.style!r}, not on {other.style!r}{same}: leave the style out, "
+                "or fit it again"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A head, the classes it knows and what it was trained on.
+
+    Attributes:
+        head: Features (B,V,C) to logits (B,K).
+        labels: K class names, in the order of the logits.
+        eye: The encoder, rig and style it belongs to.
+        about: How it came about: method, shots, seed, recipe, accuracies, curves; JSON only.
+        path: The file it was read from, or what to call it.
+    """
+
+    head: Head
+    labels: tuple[str, ...]
+    eye: Eye
+    about: dict[str, Any] = field(default_factory=dict)
+    path: str = "the few-shot head"
+
+    def save(self, path: str | Path) -> Path:
+        """Write the file, whole or not at all.
+
+        Args:
+            path: Its name, usually ending in ``.safetensors``; one that exists is replaced.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        from safetensors.torch import save
+
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.head.state_dict().items()}
+        config = {"format": FORMAT, "labels": list(self.labels), "head": self.head.config, "eye": asdict(self.eye)}
+        content = json.dumps({**config, "about": self.about, "sha256": _digest(tensors)})
+        with whole(path) as draft:
+            draft.write_bytes(save(tensors, {_KEY: content}))
+        return Path(path)
+
+    def check_labels(self, labels: Sequence[str]) -> None:
+        """Refuse class names other than the head's own.
+
+        Raises:
+            InputError: Naming the head's classes.
+        """
+        if tuple(labels) != self.labels:
+            raise InputError(
+                f"{self.path} knows its own {len(self.labels)} classes ({', '.join(self.labels[:5])}"
+                f"{', ...' * (len(self.labels) > 5)}): leave the labels out, or classify without it"
+            )
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a few-shot head that :meth:`Checkpoint.save` wrote.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The checkpoint, on the CPU, in evaluation mode.
+
+    Raises:
+        WeightsError: There is no such file, it is cut, damaged or no few-shot head, or of another format.
+
+    Example:
+        >>> load_checkpoint("chairs.safetensors")
+        Traceback (most recent call last):
+        ...
+        pointclip.errors.WeightsError: chairs.safetensors does not exist: check the path, or make it with pointclip fit
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no mapping
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path} does not exist: check the path, or make it with pointclip fit") from error
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} is cut or no safetensors file ({error}): fit it again") from error
+    if _KEY not in metadata:
+        raise WeightsError(f"{path} is no few-shot head of pointclip: name a file that pointclip fit wrote")
+    try:
+        config = json.loads(metadata[_KEY])
+        if config.pop("format") != FORMAT:
+            raise WeightsError(f"{path} is of another format than this version reads ({FORMAT}): fit it again")
+        if config.pop("sha256") != _digest(tensors):
+            raise WeightsError(f"{path} is damaged, its sha256 is another: copy it again, or fit it again")
+        head = build_head(config.pop("head"))
+        head.load_state_dict(tensors)
+        eye, labels, about = Eye(**config.pop("eye")), tuple(config.pop("labels")), config.pop("about")
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(f"{path} does not fit this version of pointclip ({error}): fit it again") from error
+    if config:
+        raise WeightsError(
+            f"{path} holds the unknown key {next(iter(config))!r}: read it with the version that wrote it"
+        )
+    return Checkpoint(head.requires_grad_(False), labels, eye, about, str(path))
+
+
+def style_name(style: images.Style | str) -> str:
+    """Name a style: as in the table, or its kind where its settings are one's own.
+
+    Example:
+        >>> style_name(images.style("depth")), style_name(images.style("depth", near=0.2)), style_name("auto")
+        ('depth', 'Depth with settings', 'auto')
+    """
+    if isinstance(style, str):
+        return style
+    return next(
+        (name for name, known in images.STYLES.items() if known == style), f"{type(style).__name__} with settings"
+    )
+
+
+def _same_cameras(one: Views, other: Views) -> bool:
+    if one.perspective != other.perspective or one.num_views != other.num_views:
+        return False
+    pairs = [(getattr(one, part), getattr(other, part)) for part in ("rotations", "translations", "focal")]
+    return all(torch.allclose(a, b.cpu(), rtol=0, atol=_SAME_RIG) for a, b in pairs)
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()
