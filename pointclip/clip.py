@@ -95,12 +95,14 @@ class FrozenClip(nn.Module):
         """Stay in evaluation mode, whatever the model around it does."""
         return super().train(False)
 
-    def encode_images(self, images: Tensor) -> Tensor:
+    def encode_images(self, images: Tensor, normalized: bool = True) -> Tensor:
         """Encode images.
 
         Args:
             images: (B, 3, S, S) or (B, 1, S, S), floating point in [0, 1] or uint8; S is ``image_size``. Grey images
                 stand for three equal channels. Mean and standard deviation are the model's, applied here.
+            normalized: False leaves mean and standard deviation out, as PointCLIP's public code does: images may then
+                hold any numbers.
 
         Returns:
             (B, C) float32, unit length, on the towers' device.
@@ -114,9 +116,9 @@ class FrozenClip(nn.Module):
         """
         self._check_images(images)
         if images.requires_grad and torch.is_grad_enabled():
-            return self._encode_images(images)
+            return self._encode_images(images, normalized)
         with torch.inference_mode():
-            found = self._encode_images(images)
+            found = self._encode_images(images, normalized)
         return found.clone()  # a normal tensor, which training may use
 
     def encode_sentences(self, sentences: Sequence[str]) -> Tensor:
@@ -173,16 +175,18 @@ class FrozenClip(nn.Module):
             write_tensor(path, found)
         return found
 
-    def _encode_images(self, images: Tensor) -> Tensor:
-        return torch.cat([self._encode_batch(batch) for batch in images.split(self.batch_size)])
+    def _encode_images(self, images: Tensor, normalized: bool) -> Tensor:
+        return torch.cat([self._encode_batch(batch, normalized) for batch in images.split(self.batch_size)])
 
-    def _encode_batch(self, images: Tensor) -> Tensor:
+    def _encode_batch(self, images: Tensor, normalized: bool) -> Tensor:
         images = images.to(self.device)
         images = images.float() / 255 if images.dtype == torch.uint8 else images.float()
-        normalised = torch.addcmul(self._shift, images, self._scale).to(self.precision.dtype)  # type: ignore[arg-type]
+        if normalized:
+            images = torch.addcmul(self._shift, images, self._scale)  # type: ignore[arg-type]
+        images = images.expand(-1, 3, -1, -1).to(self.precision.dtype)
         if self.precision.channels_last:
-            normalised = normalised.contiguous(memory_format=torch.channels_last)
-        return normalize(precisions.features(self.image_tower, normalised).float(), dim=-1)
+            images = images.contiguous(memory_format=torch.channels_last)
+        return normalize(precisions.features(self.image_tower, images).float(), dim=-1)
 
     def _check_images(self, images: Tensor) -> None:
         check_shape("images", images, f"B channels {self.image_size} {self.image_size}")

@@ -137,12 +137,13 @@ class PointCLIP(nn.Module):
         """Draw what the encoder sees, before its mean and standard deviation.
 
         Args:
-            points: (B, N, 3) float, any unit: each cloud is centred and scaled to the unit sphere first.
+            points: (B, N, 3) float, any unit: each cloud is centred and scaled to the unit sphere first, unless the
+                style says otherwise (``pointclip`` takes it as it is).
             normals: (B, N, 3) float unit normals, or None.
             colors: (B, N, 3) float in [0, 1], or None; only ``style="color"`` looks at them.
 
         Returns:
-            (B, V, 3, S, S) float32 in [0, 1].
+            (B, V, 3, S, S) float32 in [0, 1]; the style ``pointclip`` holds depths.
 
         Raises:
             InputError: A shape or dtype does not fit, or there is no point.
@@ -154,7 +155,8 @@ class PointCLIP(nn.Module):
         style = self.style_for(normals)
         normals = None if normals is None else normals.to(self.device, torch.float32)
         colors = None if colors is None else colors.to(self.device, torch.float32)
-        cloud = normalize_unit_sphere(points.to(self.device, torch.float32))
+        cloud = points.to(self.device, torch.float32)
+        cloud = normalize_unit_sphere(cloud) if style.unit_sphere else cloud
         return images.render(cloud, self.views, style, self.clip.image_size, normals, colors)
 
     def encode_views(self, points: Tensor, normals: Tensor | None = None, colors: Tensor | None = None) -> Tensor:
@@ -175,7 +177,9 @@ class PointCLIP(nn.Module):
             Gradients reach the points through a differentiable style (``soft``).
         """
         pictures = self.render(points, normals, colors)
-        return self.clip.encode_images(pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2])
+        normalized = self.style_for(normals).clip_normalized
+        features = self.clip.encode_images(pictures.flatten(0, 1), normalized=normalized)
+        return features.unflatten(0, pictures.shape[:2])
 
     def encode_labels(self, labels: Sequence[str]) -> Tensor:
         """Encode class names, each in all templates, averaged in embedding space.

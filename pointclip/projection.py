@@ -19,8 +19,8 @@ def project(points: Tensor, views: Views, size: tuple[int, int] = (224, 224)) ->
     Returns:
         uvz (B, V, N, 3): ``u`` pixels to the right, ``v`` pixels down, ``z`` world units in front of the camera.
         With ``x, y, z = R p + t`` and ``s = focal min(H, W) / 2``: perspective ``u = W/2 + s x/z, v = H/2 + s y/z``;
-        orthographic ``u = W/2 + s x, v = H/2 + s y``. Points at or behind the camera (z <= 0) keep their z, by which
-        the scatter ops drop them.
+        orthographic ``u = W/2 + s x, v = H/2 + s y``; a principal point adds ``principal min(H, W) / 2``.
+        Points at or behind the camera (z <= 0) keep their z, by which the scatter ops drop them.
 
     Raises:
         InputError: A shape, a dtype or the size does not fit.
@@ -44,6 +44,8 @@ def project(points: Tensor, views: Views, size: tuple[int, int] = (224, 224)) ->
     scale_px = views.focal.to(points)[:, None, None] * (min(height, width) / 2)
     z = points_cam[..., 2:]
     centre_px = points.new_tensor([width / 2, height / 2])
+    if views.principal is not None:
+        centre_px = centre_px + views.principal.to(points)[:, None] * (min(height, width) / 2)
     if views.perspective:
         scale_px = scale_px / torch.where(z > 0, z, torch.ones_like(z))
     return torch.cat([points_cam[..., :2] * scale_px + centre_px, z], dim=-1)

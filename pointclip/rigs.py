@@ -1,106 +1,21 @@
-"""Views (where the cameras stand) and the table of rigs that pointclip knows by name."""
+"""The table of rigs: views that pointclip knows by name."""
 
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from pointclip._checks import check_shape, nearest
+from pointclip._cameras import Views as Views
+from pointclip._cameras import euler_xyz as euler_xyz
+from pointclip._cameras import framing_focal as framing_focal
+from pointclip._cameras import look_at as look_at
+from pointclip._checks import nearest
+from pointclip._rig_files import read_views as read_views
+from pointclip._rig_files import write_views as write_views
 from pointclip.errors import InputError
-
-
-@dataclass(frozen=True, eq=False)
-class Views:
-    """Hold V cameras that look at an object at the origin.
-
-    A point in the world becomes ``points_cam = rotations @ points_world + translations``; the camera's x axis points
-    to the right of the picture, y down, z away from the camera (right-handed, so no picture is mirrored).
-
-    Args:
-        rotations: (V, 3, 3) float32, world_to_cam rotation matrices.
-        translations: (V, 3) float32, world units; ``(0, 0, d)`` puts the camera at distance d from the origin.
-        focal: (V,) float32, focal length in half image sides. Perspective: a point at 45 degrees from the axis falls
-            ``focal`` half sides from the centre. Orthographic: half sides per world unit.
-        perspective: True for a pinhole camera, False for a parallel projection.
-        names: V names, such as ``"yaw 60, up 25"``.
-        rig: The name of the rig, for messages and result files.
-
-    Raises:
-        InputError: A shape does not fit, or a rotation is none (a mirror, a scaling).
-
-    Example:
-        >>> rig = views("ring-6")
-        >>> rig.num_views, tuple(rig.rotations.shape)
-        (6, (6, 3, 3))
-    """
-
-    rotations: Tensor
-    translations: Tensor
-    focal: Tensor
-    perspective: bool
-    names: tuple[str, ...]
-    rig: str = "custom"
-
-    def __post_init__(self) -> None:
-        check_shape("rotations", self.rotations, "V 3 3")
-        num_views = self.rotations.shape[0]
-        check_shape("translations", self.translations, f"{num_views} 3")
-        check_shape("focal", self.focal, f"{num_views}")
-        if num_views == 0 or len(self.names) != num_views:
-            raise InputError(
-                f"views need one name each and at least one view, got {num_views} and {len(self.names)} names"
-            )
-        with torch.no_grad():
-            gram = self.rotations @ self.rotations.mT - torch.eye(
-                3, dtype=self.rotations.dtype, device=self.rotations.device
-            )
-            if not (gram.abs().max() < 1e-3 and (torch.linalg.det(self.rotations) > 0).all()):
-                raise InputError("rotations must be proper rotation matrices: orthonormal, determinant +1, no mirror")
-
-    @property
-    def num_views(self) -> int:
-        """Number of views V."""
-        return self.rotations.shape[0]
-
-    def to(self, device: torch.device | str) -> "Views":
-        """Give the same views with tensors on a device."""
-        return replace(
-            self,
-            rotations=self.rotations.to(device),
-            translations=self.translations.to(device),
-            focal=self.focal.to(device),
-        )
-
-    def rotated(self, rotation: Tensor) -> "Views":
-        """Turn all cameras about the origin by a world rotation (3, 3): they then see a turned object as before."""
-        check_shape("rotation", rotation, "3 3")
-        return replace(self, rotations=self.rotations @ rotation.mT.to(self.rotations), rig=f"{self.rig} rotated")
-
-
-def look_at(directions: Tensor, roll_up: tuple[float, float, float] = (0.0, 1.0, 0.0)) -> Tensor:
-    """Compute world_to_cam rotations of cameras that look from directions at the origin, with +y up in the picture.
-
-    Args:
-        directions: (V, 3) float, from the object to the camera, any length above 0.
-        roll_up: The world direction that is up in the picture. Seen from straight above or below, it is -z.
-
-    Returns:
-        (V, 3, 3) rotations whose rows are the camera's right, down and forward axes.
-
-    Example:
-        >>> look_at(torch.tensor([[0.0, 0.0, 1.0]]))[0].int().tolist()
-        [[1, 0, 0], [0, -1, 0], [0, 0, -1]]
-    """
-    check_shape("directions", directions, "V 3")
-    forward = -torch.nn.functional.normalize(directions, dim=-1)
-    up = torch.tensor(roll_up, dtype=directions.dtype, device=directions.device).expand_as(forward)
-    fallback = torch.tensor([0.0, 0.0, -1.0], dtype=directions.dtype, device=directions.device).expand_as(forward)
-    parallel = torch.linalg.cross(forward, up).norm(dim=-1, keepdim=True) < 1e-4
-    right = torch.nn.functional.normalize(torch.linalg.cross(forward, torch.where(parallel, fallback, up)), dim=-1)
-    return torch.stack([right, torch.linalg.cross(forward, right), forward], dim=-2)
 
 
 def _directions(yaw_deg: list[float], elevation_deg: list[float]) -> Tensor:
@@ -114,11 +29,6 @@ def _pinhole(rotations: Tensor, names: list[str], distance: float, focal: float,
     return Views(rotations, translations, torch.full((num_views,), focal), True, tuple(names), rig)
 
 
-def _framing_focal(distance: float) -> float:
-    """Focal length with which the unit sphere, seen from a distance, just touches the picture's sides."""
-    return math.sqrt(distance**2 - 1)
-
-
 RING_ELEVATION_DEG = 25.0
 RING_START_DEG = 30.0
 ORBIT_DISTANCE = 2.5
@@ -129,7 +39,7 @@ def ring(num_views: int) -> Views:
     yaw_deg = [RING_START_DEG + 360.0 * k / num_views for k in range(num_views)]
     names = [f"yaw {yaw % 360:.0f}, up {RING_ELEVATION_DEG:.0f}" for yaw in yaw_deg]
     rotations = look_at(_directions(yaw_deg, [RING_ELEVATION_DEG] * num_views))
-    return _pinhole(rotations, names, ORBIT_DISTANCE, _framing_focal(ORBIT_DISTANCE), f"ring-{num_views}")
+    return _pinhole(rotations, names, ORBIT_DISTANCE, framing_focal(ORBIT_DISTANCE), f"ring-{num_views}")
 
 
 def orbit(num_views: int) -> Views:
@@ -143,39 +53,57 @@ def orbit(num_views: int) -> Views:
         f"yaw {math.degrees(y) % 360:.0f}, up {math.degrees(math.asin(h)):.0f}"
         for y, h in zip(yaw.tolist(), height.tolist(), strict=True)
     ]
-    return _pinhole(look_at(directions), names, ORBIT_DISTANCE, _framing_focal(ORBIT_DISTANCE), f"orbit-{num_views}")
+    return _pinhole(look_at(directions), names, ORBIT_DISTANCE, framing_focal(ORBIT_DISTANCE), f"orbit-{num_views}")
 
 
 # PointCLIP (Zhang et al., CVPR 2022): Euler angles (a, b, c) in degrees of R = Rx(a) Ry(b) Rz(c).
-POINTCLIP_6_DEG = ((0, 0, 90), (90, 0, 90), (180, 0, 90), (270, 0, 90), (0, -90, 90), (0, 90, 90))
-POINTCLIP_6_NAMES = ("from -z", "from -x", "from +z", "from +x", "from +y", "from -y")
-
-
-def euler_xyz(angles_deg: tuple[float, float, float]) -> Tensor:
-    """Compute ``Rx(a) Ry(b) Rz(c)``, the rotation of the paper's code, as a (3, 3) float32 matrix.
-
-    Example:
-        >>> (euler_xyz((0, 0, 90)) @ torch.tensor([1.0, 0.0, 0.0])).round().tolist()
-        [0.0, 1.0, 0.0]
-    """
-    a, b, c = (math.radians(angle) for angle in angles_deg)
-    rx = torch.tensor([[1, 0, 0], [0, math.cos(a), -math.sin(a)], [0, math.sin(a), math.cos(a)]], dtype=torch.float64)
-    ry = torch.tensor([[math.cos(b), 0, math.sin(b)], [0, 1, 0], [-math.sin(b), 0, math.cos(b)]], dtype=torch.float64)
-    rz = torch.tensor([[math.cos(c), -math.sin(c), 0], [math.sin(c), math.cos(c), 0], [0, 0, 1]], dtype=torch.float64)
-    return (rx @ ry @ rz).float()
-
+_SIDES_DEG = ((0, 0, 90), (90, 0, 90), (180, 0, 90), (270, 0, 90))
+_ENDS_DEG = ((0, -90, 90), (0, 90, 90))
+_CORNERS_DEG = ((225, -45, 90), (225, 45, 90), (315, -45, 90), (315, 45, 90))
+POINTCLIP_6_DEG = _SIDES_DEG + _ENDS_DEG
+POINTCLIP_10_DEG = _SIDES_DEG + _CORNERS_DEG + _ENDS_DEG
 
 # The paper's image has x' downwards and y' to the right with z' away: a mirror image. Negating y' undoes it.
 PAPER_TO_CAM = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 
+# PointCLIP V2 (Zhu et al., ICCV 2023) turns by the same R, then by Ry of an elevation. Its z' points to the viewer:
+# the same rows and columns are no mirror image there.
+REALISTIC_10_DEG = tuple((yaw, 0, 90) for yaw in (45, 135, 225, 315, 0, 90, 180, 270)) + _ENDS_DEG
+REALISTIC_10_UP_DEG = (20.0,) * 8 + (12.0,) * 2
+V2_TO_CAM = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
 
-def _pointclip(angles_deg: tuple, names: tuple[str, ...], distance: float, rig: str) -> Views:
+
+def _pointclip(angles_deg: tuple, distance: float, rig: str) -> Views:
     rotations = torch.stack([PAPER_TO_CAM @ euler_xyz(angles) for angles in angles_deg])
-    return _pinhole(rotations, list(names), distance, 1.0, rig)
+    return _pinhole(rotations, [_seen_from(rotation) for rotation in rotations], distance, 1.0, rig)
+
+
+def _realistic_10() -> Views:
+    rotations = torch.stack(
+        [
+            V2_TO_CAM @ euler_xyz((0, up, 0)) @ euler_xyz(angles)
+            for angles, up in zip(REALISTIC_10_DEG, REALISTIC_10_UP_DEG, strict=True)
+        ]
+    )
+    translations = torch.tensor([0.0, 0.0, ORBIT_DISTANCE]).repeat(10, 1)
+    names = tuple(_seen_from(rotation) for rotation in rotations)
+    return Views(rotations, translations, torch.full((10,), 0.8), False, names, "realistic-10")
+
+
+def _seen_from(rotation: Tensor) -> str:
+    """Name a view by the side it shows, such as ``"from +z"``, or by the yaw and the elevation of its camera."""
+    direction = -rotation[2]
+    for axis, along in zip("xyz", direction.tolist(), strict=True):
+        if abs(along) > 0.999:
+            return f"from {'+' if along > 0 else '-'}{axis}"
+    x, y, z = direction.tolist()
+    return f"yaw {round(math.degrees(math.atan2(x, z))) % 360}, up {round(math.degrees(math.asin(y)))}"
 
 
 _FIXED: dict[str, Callable[[], Views]] = {
-    "pointclip-6": lambda: _pointclip(POINTCLIP_6_DEG, POINTCLIP_6_NAMES, 1.6, "pointclip-6"),
+    "pointclip-6": lambda: _pointclip(POINTCLIP_6_DEG, 1.6, "pointclip-6"),
+    "pointclip-10": lambda: _pointclip(POINTCLIP_10_DEG, 1.4, "pointclip-10"),
+    "realistic-10": _realistic_10,
 }
 _COUNTED: dict[str, Callable[[int], Views]] = {"ring": ring, "orbit": orbit}
 MAX_VIEWS = 256
@@ -185,36 +113,51 @@ def rig_names() -> list[str]:
     """List the rigs that :func:`views` knows, K standing for a number of views.
 
     Example:
-        >>> "ring-K" in rig_names()
-        True
+        >>> rig_names()
+        ['pointclip-6', 'pointclip-10', 'realistic-10', 'ring-K', 'orbit-K']
     """
     return [*_FIXED, *(f"{family}-K" for family in _COUNTED)]
 
 
-def views(name: str | Views) -> Views:
-    """Look up a rig of views by name.
+def views(name: str | Path | Views, *, distance: float | None = None, fov_deg: float | None = None) -> Views:
+    """Look up a rig of views by name, or read one from a file.
 
     Args:
-        name: ``"pointclip-6"`` (the six axis views of PointCLIP, unmirrored), ``"ring-K"`` (K yaws at 25 degrees of
-            elevation), ``"orbit-K"`` (K directions over the sphere); or views already made, given back as they are.
+        name: ``"pointclip-6"`` (the six axis views of PointCLIP's zero-shot code, unmirrored), ``"pointclip-10"`` (its
+            ten few-shot views), ``"realistic-10"`` (the ten of PointCLIP V2), ``"ring-K"`` (K yaws at 25 degrees of
+            elevation), ``"orbit-K"`` (K directions over the sphere); a ``.json`` file, see :func:`read_views`; or views
+            already made.
+        distance: From every camera to the origin, see :meth:`Views.placed`; None leaves it to the rig.
+        fov_deg: Field of view in degrees; None leaves it to the rig.
 
     Returns:
         The views.
 
     Raises:
-        InputError: No rig has that name, or K is not between 1 and 256.
+        InputError: No rig has that name, K is not between 1 and 256, or the file is missing or wrong.
+
+    Note:
+        The styles fit each shape to the frame, so distance and field of view change the perspective, not the size.
 
     Example:
         >>> views("orbit-12").num_views
         12
     """
+    return _found(name).placed(distance, fov_deg)
+
+
+def _found(name: str | Path | Views) -> Views:
     if isinstance(name, Views):
         return name
+    if str(name).lower().endswith(".json"):
+        return read_views(name)
     if name in _FIXED:
-        return _FIXED[name]()
+        return _FIXED[str(name)]()
     family, _, count = str(name).rpartition("-")
     if family in _COUNTED and re.fullmatch(r"\d{1,4}", count):
         if not 1 <= int(count) <= MAX_VIEWS:
             raise InputError(f"rig {name!r}: the number of views must be between 1 and {MAX_VIEWS}")
         return _COUNTED[family](int(count))
-    raise InputError(f"no rig is named {name!r}: {nearest(str(name), rig_names())} (K is a number, as in ring-6)")
+    raise InputError(
+        f"no rig is named {name!r}: {nearest(str(name), rig_names())} (K is a number, as in ring-6), or a .json file"
+    )

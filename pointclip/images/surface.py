@@ -40,7 +40,7 @@ def front_surface(
     if closing == 0:
         return painted, covered
     reach_px = closing_radius(uvz, size, closing)
-    extent = _depth_extent(uvz)
+    extent = depth_extent(uvz)
     for reach in sorted(set(reach_px)):
         chosen = [b for b, r in enumerate(reach_px) if r == reach]
         tolerance = 2.5 * reach * extent[chosen] / min(size)
@@ -51,24 +51,25 @@ def front_surface(
 
 
 def closing_radius(uvz: Tensor, size: tuple[int, int], closing: float) -> list[int]:
-    """Measure how far apart each cloud's samples lie in the picture, as a closing radius in whole pixels.
+    """Give each cloud's closing radius in whole pixels: a multiple of the spacing of its samples."""
+    largest = min(MAX_CLOSING_PX, min(size) // 8)
+    return [min(max(1, round(closing * spacing)), largest) for spacing in sample_spacing(uvz, size)]
+
+
+def sample_spacing(uvz: Tensor, size: tuple[int, int]) -> list[float]:
+    """Measure how far apart each cloud's samples lie in the picture, in pixels.
 
     Cells of 1, 2, 4, ... pixels are counted; the spacing is the cell size at which an occupied cell holds
     ``SAMPLES_PER_CELL`` samples on average. Seen in the picture, it does not depend on the order of the points nor on
     a common turn of shape and cameras.
     """
-    height, width = size
     occupied, num_inside = _occupancy(uvz, size)
     counts = []
     while min(occupied.shape[-2:]) >= 4:
         counts.append(occupied.sum(dim=(1, 2, 3)))
         occupied = max_pool2d(occupied, 2, ceil_mode=True)
     per_cell = num_inside / torch.stack(counts).clamp_min(1)
-    reach = []
-    for levels in per_cell.T.tolist():
-        spacing = _interpolate(levels)
-        reach.append(min(max(1, round(closing * spacing)), MAX_CLOSING_PX, min(height, width) // 8))
-    return reach
+    return [_interpolate(levels) for levels in per_cell.T.tolist()]
 
 
 def _interpolate(levels: list[float]) -> float:
@@ -91,8 +92,8 @@ def _occupancy(uvz: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return rearrange(grid[..., :-1], "b v (h w) -> b v h w", h=height), inside.sum(dim=(1, 2))
 
 
-def _depth_extent(uvz: Tensor) -> Tensor:
-    """Largest range of depths over the views of each cloud, (B,): about its diameter."""
+def depth_extent(uvz: Tensor) -> Tensor:
+    """Give the largest range of depths over the views of each cloud, (B,): about its diameter."""
     z = uvz[..., 2].detach()
     seen = z.isfinite() & (z > 0)
     high = torch.where(seen, z, -torch.inf).amax(-1)
