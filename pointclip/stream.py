@@ -60,16 +60,17 @@ def find_shapes(paths: Iterable[str | Path]) -> list[Item]:
 def read_clouds(
     items: Iterable[Item],
     read: Callable[[str], PointCloud] = load,
-    workers: int = 2,
-    ahead: int = 4,
+    workers: int | None = None,
+    ahead: int | None = None,
 ) -> Iterator[Item]:
     """Read files in worker threads, in order, a few ahead of the caller.
 
     Args:
         items: What :func:`find_shapes` gave; items with an error pass as they are.
         read: From a path to a cloud; called in the workers.
-        workers: Number of threads.
-        ahead: Most clouds that are read or being read before the caller asks for them.
+        workers: Number of threads; None is one less than the cores this process may use, at least 1 and at most 4,
+            for the caller's own work needs the rest.
+        ahead: Most clouds that are read or being read before the caller asks for them; None is two per worker.
 
     Yields:
         The items in their order, each with its cloud or its error.
@@ -83,6 +84,8 @@ def read_clouds(
         >>> [item.error is None for item in items]
         [False]
     """
+    workers = max(1, min(4, _cores() - 1)) if workers is None else workers
+    ahead = 2 * workers if ahead is None else ahead
     if workers < 1 or ahead < 1:
         raise InputError(f"workers and ahead must be at least 1, got {workers} and {ahead}")
     source = iter(items)
@@ -109,6 +112,10 @@ def _read(item: Item, read: Callable[[str], PointCloud]) -> Item:
         return Item(item.path, error=error)
     except Exception as error:  # whatever a file brings about, the others are still to be read
         return Item(item.path, error=error)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _is_large(path: str) -> bool:

@@ -21,7 +21,7 @@ SHAPES = ["box.obj", "sub/ball.ply", "sub/cloud.xyz"]
 
 def told(text):
     """Read tables back: path to list of (rank, label, probability)."""
-    found = {}
+    found, path = {}, ""
     for line in text.splitlines():
         row = re.fullmatch(r"  +(\d+)  (.+?) +(\d\.\d{3})", line.rstrip())
         if row:

@@ -169,6 +169,7 @@ def test_an_exception_is_carried_and_the_others_are_read(raised, kind, words):
         return cloud_named(path)
 
     found = list(read_clouds(items(3), read))
+    assert len(found) == 3
     assert [item.cloud is None for item in found] == [False, True, False]
     assert type(found[1].error) is kind
     assert words in str(found[1].error)
@@ -200,4 +201,4 @@ def test_large_files_are_read_one_at_a_time(tmp_path, monkeypatch, large, expect
 
 def test_no_workers_is_refused():
     with pytest.raises(InputError, match="workers and ahead must be at least 1, got 0 and 4"):
-        next(read_clouds([], workers=0))
+        next(read_clouds([], workers=0, ahead=4))

@@ -8,7 +8,6 @@ import typer
 
 from pointclip.errors import InputError
 
-
 AUTO_TEMPLATES = "auto"  # the model picks those it was trained with
 
 
