@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pointclip import ops as ops
+    from pointclip.adapter import InterViewAdapter as InterViewAdapter
     from pointclip.errors import BackendUnavailable as BackendUnavailable
     from pointclip.errors import InputError as InputError
     from pointclip.errors import MissingDependency as MissingDependency
     from pointclip.errors import PointClipError as PointClipError
     from pointclip.errors import WeightsError as WeightsError
+    from pointclip.fewshot import FewShotResult as FewShotResult
+    from pointclip.fewshot import fit as fit
     from pointclip.model import PointCLIP as PointCLIP
     from pointclip.model import Prediction as Prediction
     from pointclip.points import PointCloud as PointCloud
@@ -25,7 +28,9 @@ __version__ = "0.1.0"
 
 _HOME = {
     "BackendUnavailable": "errors",
+    "FewShotResult": "fewshot",
     "InputError": "errors",
+    "InterViewAdapter": "adapter",
     "MissingDependency": "errors",
     "PointClipError": "errors",
     "WeightsError": "errors",
@@ -33,6 +38,7 @@ _HOME = {
     "PointCloud": "points",
     "Prediction": "model",
     "Views": "rigs",
+    "fit": "fewshot",
     "load": "points",
     "project": "projection",
     "views": "rigs",

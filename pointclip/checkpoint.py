@@ -18,58 +18,62 @@ from pointclip.rigs import Views
 
 FORMAT = 1
 _KEY = "pointclip"
-_SAME_RIG = 1e-3
+_SAME_RIG = _SAME_TEXT = 1e-3
+_CAMERAS = ("rotations", "translations", "focal", "principal")
 
 
 @dataclass(frozen=True, eq=False)
 class Eye:
-    """What a head was trained to look through: the encoder, the rig and the style.
+    """What a head was trained to look through: the encoder, the rig and the style. JSON only.
 
     Attributes:
         model: The encoder's name.
         identity: Names its exact weights.
         rig: The rig's name.
-        rotations: (V, 3, 3) nested lists.
-        translations: (V, 3) nested lists.
-        focal: V numbers.
-        perspective: Whether the cameras are pinholes.
-        names: V names.
-        style: ``"auto"`` or the style's name.
-        settings: The style's settings in full, to compare.
+        cameras: The rig's numbers and names in full.
+        style: ``"auto"``, the style's name, or its kind where its settings are one's own.
+        settings: The style's kind and settings in full; empty for ``"auto"``.
     """
 
     model: str
     identity: str
     rig: str
-    rotations: list[list[list[float]]]
-    translations: list[list[float]]
-    focal: list[float]
-    perspective: bool
-    names: list[str]
+    cameras: dict[str, Any]
     style: str
-    settings: str
+    settings: dict[str, Any]
 
     @classmethod
     def of(cls, model: str, identity: str, views: Views, style: images.Style | str) -> "Eye":
         """Describe an encoder, a rig and a style."""
-        return cls(
-            model,
-            identity,
-            views.rig,
-            views.rotations.tolist(),
-            views.translations.tolist(),
-            views.focal.tolist(),
-            views.perspective,
-            list(views.names),
-            style_name(style),
-            repr(style),
-        )
+        cameras: dict[str, Any] = {}
+        cameras |= {name: None if part is None else part.tolist() for name, part in _tensors(views).items()}
+        cameras |= {"perspective": views.perspective, "names": list(views.names)}
+        settings = {} if isinstance(style, str) else {"kind": type(style).__name__, **asdict(style)}
+        return cls(model, identity, views.rig, cameras, style_name(style), json.loads(json.dumps(settings)))
 
     @property
     def views(self) -> Views:
         """The rig."""
-        rotations, translations = torch.tensor(self.rotations), torch.tensor(self.translations)
-        return Views(rotations, translations, torch.tensor(self.focal), self.perspective, tuple(self.names), self.rig)
+        numbers = {name: self.cameras[name] for name in _CAMERAS}
+        tensors: dict[str, Any] = {n: None if part is None else torch.tensor(part) for n, part in numbers.items()}
+        names, perspective = tuple(self.cameras["names"]), self.cameras["perspective"]
+        return Views(**tensors, perspective=perspective, names=names, rig=self.rig)
+
+    @property
+    def drawn(self) -> images.Style | str:
+        """The style.
+
+        Raises:
+            WeightsError: This version knows no such style.
+        """
+        if not self.settings:
+            return self.style
+        settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in self.settings.items()}
+        kinds = {type(style).__name__: type(style) for style in images.STYLES.values()}
+        try:
+            return kinds[settings.pop("kind")](**settings)
+        except (KeyError, TypeError) as error:
+            raise WeightsError(f"this version of pointclip has no style like {self.style!r} ({error})") from error
 
     def refuse_another(self, other: "Eye", path: str = "the few-shot head") -> None:
         """Refuse an encoder, a rig or a style other than the head's own.
@@ -147,6 +151,16 @@ class Checkpoint:
                 f"{', ...' * (len(self.labels) > 5)}): leave the labels out, or classify without it"
             )
 
+    def check_text(self, text: Tensor) -> None:
+        """Refuse text features other than the head's own.
+
+        Raises:
+            InputError: Saying what to do.
+        """
+        own = self.head.text
+        if own.shape != text.shape or not torch.allclose(own.cpu(), text.float().cpu(), rtol=0, atol=_SAME_TEXT):
+            raise InputError(f"{self.path} has text features of its own, and these are others: leave text_features out")
+
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a few-shot head that :meth:`Checkpoint.save` wrote.
@@ -212,11 +226,17 @@ def style_name(style: images.Style | str) -> str:
     )
 
 
+def _tensors(views: Views) -> dict[str, Tensor | None]:
+    return {name: getattr(views, name) for name in _CAMERAS}
+
+
 def _same_cameras(one: Views, other: Views) -> bool:
     if one.perspective != other.perspective or one.num_views != other.num_views:
         return False
-    pairs = [(getattr(one, part), getattr(other, part)) for part in ("rotations", "translations", "focal")]
-    return all(torch.allclose(a, b.cpu(), rtol=0, atol=_SAME_RIG) for a, b in pairs)
+    pairs = [(_tensors(one)[name], _tensors(other)[name]) for name in _CAMERAS]
+    middle = torch.zeros(one.num_views, 2)
+    filled = [(middle if a is None else a, middle if b is None else b) for a, b in pairs]
+    return all(torch.allclose(a, b.cpu(), rtol=0, atol=_SAME_RIG) for a, b in filled)
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

@@ -11,6 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -174,8 +175,8 @@ def _row_name(fingerprint: str, augmentation: Augmentation | None, seed: int, co
 def _store_path(model: "PointCLIP", cache: str | Path | None) -> Path:
     clip, views = model.clip, model.views
     digest = hashlib.sha256()
-    for tensor in (views.rotations, views.translations, views.focal):
-        digest.update(tensor.cpu().numpy().tobytes())
+    for tensor in (views.rotations, views.translations, views.focal, views.principal):
+        digest.update(b"-" if tensor is None else tensor.cpu().numpy().tobytes())
     key = [clip.identity, clip.precision.name, clip.image_size, clip.mean, clip.std, repr(model.style)]
     digest.update(json.dumps([*key, views.perspective]).encode())
     folder = cache_folder("features") if cache is None else Path(cache)
@@ -184,18 +185,20 @@ def _store_path(model: "PointCLIP", cache: str | Path | None) -> Path:
 
 @torch.no_grad()
 def probe(model: "PointCLIP") -> Tensor:
-    """Encode two small fixed clouds: features kept by a model, a style or a program that sees otherwise are stale.
+    """Encode small fixed clouds: features kept by a model, a style or a program that sees otherwise are stale.
 
     Returns:
-        (2,V,C): a cloud with normals and colours, and the same without.
+        (P,V,C): a cloud with normals and colours, without normals, and without either, as far as the style takes it.
     """
     points = torch.nn.functional.normalize(torch.randn(600, 3, generator=draw(0, "probe", 0)), dim=-1)
-    points = points * torch.tensor([1.0, 0.6, 0.3])
+    points = (points * torch.tensor([1.0, 0.6, 0.3]))[None]
     normals = torch.nn.functional.normalize(points / torch.tensor([1.0, 0.36, 0.09]), dim=-1)
     colors = (points + 1) / 2
-    full = model.encode_views(points[None], normals[None], colors[None])
-    colored = type(model.style).__name__ == "Color"  # which refuses a cloud without
-    return torch.cat([full, model.encode_views(points[None], None, colors[None] if colored else None)]).cpu()
+    seen = []
+    for known in ((normals, colors), (None, colors), (None, None)):
+        with suppress(InputError):  # a style may refuse a cloud without normals or colours
+            seen.append(model.encode_views(points, *known))
+    return torch.cat(seen).cpu()
 
 
 def _batches(
@@ -242,14 +245,9 @@ def _encode_cloud(
         generator = draw(seed, f"augment/{fingerprint}", copy)
         points, turned = _changed(cloud.points[None], normals, augmentation, generator)
         pictures = shrink_and_move(model.render(points, turned, colors)[0], augmentation.zoom, generator)
-        rows[name] = _encode_pictures(model, pictures, turned).cpu()
+        normalized = model.style_for(turned).clip_normalized
+        rows[name] = model.clip.encode_images(pictures, normalized=normalized).cpu()
     return rows
-
-
-def _encode_pictures(model: "PointCLIP", pictures: Tensor, normals: Tensor | None) -> Tensor:
-    if getattr(model.style_for(normals), "clip_normalized", True):
-        return model.clip.encode_images(pictures)
-    return model.clip.encode_images(pictures, normalized=False)
 
 
 def _changed(

@@ -1,5 +1,6 @@
 """Composition of the pipeline: a shape goes in, class probabilities come out."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,11 @@ from torch import Tensor, nn
 from pointclip import fusion, images, weights
 from pointclip import rigs as _rigs
 from pointclip._checks import check_floating, check_shape
+from pointclip.checkpoint import Checkpoint, Eye, load_checkpoint
 from pointclip.clip import FrozenClip
 from pointclip.errors import InputError
 from pointclip.points import PointCloud, normalize_unit_sphere
+from pointclip.prompts import clean_labels
 from pointclip.rigs import Views
 
 DEFAULT_VIEWS = "ring-6"
@@ -29,7 +32,7 @@ class Prediction:
         labels: Names of the most probable classes, best first (``top_k`` of them).
         probs: Their probabilities, from the soft-max over all K classes.
         logits: (K,) float32, in the order of ``classes``.
-        view_logits: (V, K) float32, what each view says alone.
+        view_logits: (V, K) float32, what each view says alone, before any adapter.
         classes: The K names asked for, in the order they were given.
         name: Name of the shape.
     """
@@ -59,9 +62,10 @@ class PointCLIP(nn.Module):
         templates: Name of a template set of :mod:`pointclip.prompts`, a file of templates, templates, or ``"auto"``:
             the bare ``label`` for ``embedded``, whose head was trained on bare labels, else ``shape``.
         view_weights: (V,) non-negative; None weighs all views alike.
+        adapter: A few-shot head to put behind the towers: it knows its classes and how to fuse the views.
 
     Raises:
-        InputError: A rig, style or weight is unknown or does not fit.
+        InputError: A rig, style or weight is unknown or does not fit, or the adapter belongs to another model.
     """
 
     view_weights: Tensor
@@ -73,6 +77,7 @@ class PointCLIP(nn.Module):
         style: str | images.Style = DEFAULT_STYLE,
         templates: str | Path | Sequence[str] = DEFAULT_TEMPLATES,
         view_weights: Tensor | None = None,
+        adapter: Checkpoint | None = None,
     ) -> None:
         super().__init__()
         self.clip = clip
@@ -82,6 +87,10 @@ class PointCLIP(nn.Module):
         num_views = self.views.num_views
         chosen = fusion.uniform_weights(num_views) if view_weights is None else view_weights
         self.register_buffer("view_weights", fusion.check_weights(chosen, num_views).to(clip.device))
+        if adapter is not None:
+            adapter.eye.refuse_another(Eye.of(clip.name, clip.identity, self.views, self.style), adapter.path)
+        self.few_shot = adapter
+        self.head = None if adapter is None else copy.deepcopy(adapter.head).to(clip.device).requires_grad_(False)
         self.eval()
 
     @classmethod
@@ -89,9 +98,10 @@ class PointCLIP(nn.Module):
         cls,
         name: str = "embedded",
         *,
-        views: str | Views = DEFAULT_VIEWS,
-        style: str | images.Style = DEFAULT_STYLE,
+        views: str | Views | None = None,
+        style: str | images.Style | None = None,
         templates: str | Path | Sequence[str] = DEFAULT_TEMPLATES,
+        adapter: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
     ) -> "PointCLIP":
@@ -100,9 +110,10 @@ class PointCLIP(nn.Module):
         Args:
             name: ``"embedded"``; ``"ARCH/TAG"`` of open_clip such as ``"ViT-B-16/openai"``; ``"hf-hub:ORG/NAME"``;
                 ``"local-dir:PATH"``; ``"ARCH@FILE"``.
-            views: A rig's name (see :func:`pointclip.views`) or views.
-            style: A style's name or a style.
+            views: A rig's name (see :func:`pointclip.views`) or views; None is the adapter's, else ``"ring-6"``.
+            style: A style's name or a style; None is the adapter's, else ``"auto"``.
             templates: ``"auto"``, a template set's name, a file, or templates with ``{}`` for the class.
+            adapter: A few-shot checkpoint that :func:`pointclip.fit` or ``pointclip fit`` wrote for this model.
             device: ``"cpu"``, ``"cuda"``, ``"auto"`` (CUDA where there is one).
             precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.
 
@@ -111,16 +122,22 @@ class PointCLIP(nn.Module):
 
         Raises:
             WeightsError: The weights are unknown, unreachable or damaged.
-            InputError: A rig, style, template set, device or precision is unknown.
+            InputError: A rig, style, template set, device or precision is unknown, or is not the adapter's.
 
         Example:
             >>> model = PointCLIP.from_pretrained("embedded")
             >>> model.views.num_views
             6
         """
+        few_shot = None if adapter is None else load_checkpoint(adapter)
+        if views is None:
+            views = DEFAULT_VIEWS if few_shot is None else few_shot.eye.views
+        if style is None:
+            style = DEFAULT_STYLE if few_shot is None else few_shot.eye.drawn
         views = _rigs.views(views)
         style = images.AUTO if style == images.AUTO else images.style(style)
-        return cls(FrozenClip(weights.load(name), device=device, precision=precision), views, style, templates)
+        clip = FrozenClip(weights.load(name), device=device, precision=precision)
+        return cls(clip, views, style, templates, adapter=few_shot)
 
     @property
     def device(self) -> torch.device:
@@ -196,63 +213,80 @@ class PointCLIP(nn.Module):
         return self.clip.encode_labels(labels, self.templates)
 
     def forward(
-        self, points: Tensor, text_features: Tensor, normals: Tensor | None = None, colors: Tensor | None = None
+        self,
+        points: Tensor,
+        text_features: Tensor | None = None,
+        normals: Tensor | None = None,
+        colors: Tensor | None = None,
     ) -> Tensor:
         """Compute class logits.
 
         Args:
             points: (B, N, 3) float.
-            text_features: (K, C) float, from :meth:`encode_labels`.
+            text_features: (K, C) float, from :meth:`encode_labels`; None with an adapter, which has its own.
             normals: (B, N, 3) float, or None.
             colors: (B, N, 3) float, or None.
 
         Returns:
-            (B, K) float32: ``scale sum_v w_v <f_v, t_k> / sum_v w_v``.
+            (B, K) float32: ``scale sum_v w_v <f_v, t_k> / sum_v w_v``, or what the adapter makes of the f_v.
 
         Raises:
-            InputError: A shape or dtype does not fit.
+            InputError: A shape or dtype does not fit, or text features are missing or not the adapter's.
         """
-        features = self.encode_views(points, normals, colors)
-        return fusion.fuse(features, text_features, self.view_weights, self.clip.logit_scale)
+        return self._logits(self.encode_views(points, normals, colors), text_features)
 
-    @overload
-    def classify(self, cloud: PointCloud, labels: Sequence[str], top_k: int | None = None) -> Prediction: ...
+    def _logits(self, features: Tensor, text: Tensor | None) -> Tensor:
+        if self.head is not None:
+            if self.few_shot is not None and text is not None:
+                self.few_shot.check_text(text)
+            return self.head(features)
+        if text is None:
+            raise InputError("without an adapter text_features are needed: pass model.encode_labels([...])")
+        return fusion.fuse(features, text, self.view_weights, self.clip.logit_scale)
 
     @overload
     def classify(
-        self, cloud: Sequence[PointCloud], labels: Sequence[str], top_k: int | None = None
+        self, cloud: PointCloud, labels: Sequence[str] | None = None, top_k: int | None = None
+    ) -> Prediction: ...
+
+    @overload
+    def classify(
+        self, cloud: Sequence[PointCloud], labels: Sequence[str] | None = None, top_k: int | None = None
     ) -> list[Prediction]: ...
 
     @torch.no_grad()
     def classify(
-        self, cloud: PointCloud | Sequence[PointCloud], labels: Sequence[str], top_k: int | None = None
+        self, cloud: PointCloud | Sequence[PointCloud], labels: Sequence[str] | None = None, top_k: int | None = None
     ) -> Prediction | list[Prediction]:
         """Name a shape, or each of a list of shapes.
 
         Args:
             cloud: A point cloud, or several (their sizes may differ).
-            labels: K class names.
+            labels: K class names; None with an adapter, which knows its own.
             top_k: How many of the best labels to give; None gives all K.
 
         Returns:
             A prediction for a cloud, a list for a list.
 
         Raises:
-            InputError: The labels are empty or repeated, or ``top_k`` is below 1.
+            InputError: The labels are empty, repeated, missing or not the adapter's, or ``top_k`` is below 1.
         """
         if top_k is not None and top_k < 1:
             raise InputError(f"top_k must be at least 1, got {top_k}")
-        text = self.encode_labels(labels)
+        if self.few_shot is not None and labels is not None:
+            self.few_shot.check_labels(clean_labels(labels))
+        classes = tuple(labels or (self.few_shot.labels if self.few_shot else ()))
+        text = self.encode_labels(classes) if self.head is None else self.head.text
         if isinstance(cloud, PointCloud):
-            return self._predict(cloud, tuple(labels), text, top_k)
-        return [self._predict(one, tuple(labels), text, top_k) for one in cloud]
+            return self._predict(cloud, classes, text, top_k)
+        return [self._predict(one, classes, text, top_k) for one in cloud]
 
     def _predict(self, cloud: PointCloud, classes: tuple[str, ...], text: Tensor, top_k: int | None) -> Prediction:
         normals = None if cloud.normals is None else cloud.normals[None]
         colors = None if cloud.colors is None else cloud.colors[None]
         features = self.encode_views(cloud.points[None], normals, colors)
         scale = self.clip.logit_scale
-        logits = fusion.fuse(features, text, self.view_weights, scale)[0].float().cpu()
+        logits = self._logits(features, text)[0].float().cpu()
         view_logits = fusion.view_logits(features, text, scale)[0].float().cpu()
         best = logits.softmax(-1).topk(min(top_k or len(classes), len(classes)))
         labels = tuple(classes[i] for i in best.indices.tolist())
