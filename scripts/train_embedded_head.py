@@ -81,8 +81,8 @@ class Settings:
 
     train_on: str
     method: str = "ridge"
-    ridge: float = 0.1
-    prototypes: float = 0.3
+    ridge: float = 0.03
+    prototypes: float = 0.1
     balance: float = 1.0
     synonyms: bool = False
 
@@ -225,10 +225,15 @@ def grid() -> list[Settings]:
     every = "shaded+depth+sparse depth"
     solvers = [
         Settings(every, ridge=ridge, prototypes=prototypes, balance=balance)
-        for ridge, prototypes, balance in itertools.product((0.03, 0.1, 0.3), (0.0, 0.1, 0.3, 1.0), (0.5, 1.0))
+        for ridge, prototypes, balance in itertools.product((0.01, 0.03, 0.1, 0.3), (0.0, 0.1, 0.3), (0.5, 1.0))
     ]
     others = [Settings(every, method="softmax"), Settings(every, synonyms=True)]
-    sets = [Settings(name, prototypes=prototypes) for name in TRAIN_SETS if name != every for prototypes in (0.1, 0.3)]
+    sets = [
+        Settings(name, ridge=ridge, prototypes=prototypes)
+        for name in TRAIN_SETS
+        if name != every
+        for ridge, prototypes in ((0.03, 0.1), (0.1, 0.3))
+    ]
     return solvers + others + sets
 
 
