@@ -13,6 +13,7 @@ from pointclip import shots as _shots
 from pointclip._cache import cache_folder
 from pointclip._checks import nearest
 from pointclip._fit_progress import FitProgress, fit_progress
+from pointclip._outputs import check_folder
 from pointclip._resume import HOW_TO_GO_ON, FitInterrupted
 from pointclip.checkpoint import Checkpoint, Eye
 from pointclip.ensembles import validation_score
@@ -131,6 +132,8 @@ def fit(
         >>> result = pc.fit(model, shapes, shots=8, out="mine.safetensors")  # doctest: +SKIP
     """
     _check(method, recipe, train, val)
+    if out is not None:
+        check_out(out)
     changes = Augmentation() if augmentation is None else augmentation
     names = clean_labels(train.labels if labels is None else labels)
     with fit_progress(progress) as shown:
@@ -150,6 +153,19 @@ def fit(
         result.save(out)
     tuner.forget()
     return result
+
+
+def check_out(path: str | Path) -> None:
+    """Refuse, before the long work, a file that cannot be written.
+
+    Raises:
+        InputError: It is a folder, or there is none to write it into.
+    """
+    if Path(path).is_dir():
+        raise InputError(f"{path} is a folder: name a file to write, such as {Path(path) / 'mine.safetensors'}")
+    if not Path(path).absolute().parent.is_dir():
+        raise InputError(f"{path} cannot be written, for there is no folder {Path(path).parent}: make it first")
+    check_folder(Path(path).absolute().parent)
 
 
 def _check(method: str, recipe: Recipe | None, train: Dataset, val: Dataset | None) -> None:

@@ -14,6 +14,7 @@ from pointclip import __version__
 from pointclip.cli._boundary import EXIT_INTERRUPTED
 from pointclip.cli.classify import classify
 from pointclip.cli.doctor import doctor
+from pointclip.cli.fit import fit
 from pointclip.cli.models import models
 
 app = typer.Typer(
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (classify, models, doctor):
+for command in (classify, fit, models, doctor):
     app.command()(command)
 
 

@@ -1,6 +1,6 @@
 """The options that several commands share, and how they become settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Annotated
 
@@ -56,6 +56,12 @@ Templates = Annotated[
         show_default=AUTO_TEMPLATES,
     ),
 ]
+Adapter = Annotated[
+    str | None,
+    typer.Option(
+        "--adapter", metavar="FILE", help="A few-shot head of pointclip fit: it knows its labels, views and style."
+    ),
+]
 Up = Annotated[UpAxis, typer.Option("--up", help="Axis that points up in the files.")]
 Points = Annotated[int, typer.Option("--points", "-n", min=2, help="Points drawn on a mesh, and most kept of a cloud.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the points drawn on a mesh.")]
@@ -82,6 +88,7 @@ class Settings:
         device: Name of the device.
         precision: Number format of the image tower.
         labels: Class names, cleaned.
+        adapter: File of a few-shot head, whose labels, rig and style these are.
     """
 
     model: str
@@ -94,6 +101,7 @@ class Settings:
     device: str
     precision: str
     labels: tuple[str, ...]
+    adapter: str | None = None
 
 
 def settings(
@@ -128,6 +136,24 @@ def settings(
         prompts.templates(templates)
     pick_device(device)
     return Settings(model, views, style, templates, up.value, points, seed, device, precision.value, labels)
+
+
+def with_adapter(chosen: Settings, adapter: str | None, **given: str | None) -> Settings:
+    """Take labels, rig and style from a few-shot head.
+
+    Raises:
+        InputError: One of them is given besides, in ``given`` by the name of its option.
+        WeightsError: The file is missing, damaged or no few-shot head.
+    """
+    if adapter is None:
+        return chosen
+    from pointclip.checkpoint import load_checkpoint
+
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(f"--adapter brings its own labels, views, style and templates: leave --{name} out")
+    head = load_checkpoint(adapter)
+    return replace(chosen, views=head.eye.rig, style=head.eye.style, labels=head.labels, adapter=adapter)
 
 
 def class_names(labels: str | None, labels_file: str | None) -> tuple[str, ...]:

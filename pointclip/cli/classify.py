@@ -33,6 +33,7 @@ def classify(
     labels: _options.Labels = None,
     labels_file: _options.LabelsFile = None,
     top_k: _options.TopK = 5,
+    adapter: _options.Adapter = None,
     model: _options.Model = "embedded",
     views: _options.Views = None,
     style: _options.Style = None,
@@ -62,6 +63,8 @@ def classify(
         points=points,
         seed=seed,
     )
+    given = {"labels": labels, "labels-file": labels_file, "views": views, "style": style, "templates": templates}
+    chosen = _options.with_adapter(chosen, adapter, **given)
     code = _run(paths, chosen, top_k, _Outputs(json, csv, save_views))
     if code:
         raise typer.Exit(code)
@@ -114,8 +117,9 @@ def _load(chosen: _options.Settings) -> "PointCLIP":
     with _console.waiting(f"loading {chosen.model}"):
         return PointCLIP.from_pretrained(
             chosen.model,
-            views=chosen.views,
-            style=chosen.style,
+            views=None if chosen.adapter else chosen.views,
+            style=None if chosen.adapter else chosen.style,
+            adapter=chosen.adapter,
             templates=chosen.templates,
             device=chosen.device,
             precision=chosen.precision,
