@@ -66,7 +66,7 @@ def test_a_batch_draws_each_cloud_as_alone(style):
 def test_shape_pixels_are_between_0_and_1_on_a_white_ground(style):
     points, known = scene(style)
     picture = draw(points, style, **known)
-    assert 0 <= picture.min() and picture.max() <= 1
+    assert picture.min() >= 0 and picture.max() <= 1
     assert (picture[:, :, 0] == 1).all() and (picture[:, :, :, 0] == 1).all()
 
 
@@ -90,7 +90,7 @@ def test_a_wall_has_no_pinholes(num_points):
     picture = draw(torch.cat([front, back]), "color", rig="pointclip-6", colors=colors, size=224)[view, 0]
     ink = (picture < 0.99).nonzero()
     (top, left), (bottom, right) = ink.amin(0).tolist(), ink.amax(0).tolist()
-    edge = 6
+    edge = 6 if num_points > 600 else 14  # the outline of a few samples is ragged
     inside = picture[top + edge : bottom - edge, left + edge : right - edge]
     assert (inside - 0.25).abs().max() < 0.01
 

@@ -9,14 +9,17 @@ import math
 import torch
 from einops import rearrange
 from torch import Tensor
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import max_pool2d, pad
 
 from pointclip import ops
-from pointclip.images.windows import window_max, window_sum
+from pointclip.images.windows import octagon_max, window_max, window_sum
 
 # A cell that holds this many samples (of all layers a ray meets) seldom misses the front one.
 SAMPLES_PER_CELL = 6.0
 MAX_CLOSING_PX = 48
+SQUARE_UP_TO_PX = 8
+# Where samples lie far apart, dots grow with this share of their spacing, so that thin parts still show.
+DOT_SHARE = 0.2
 
 
 def front_surface(
@@ -34,26 +37,39 @@ def front_surface(
     Returns:
         painted (B, V, H, W, D), 0 where nothing is seen; covered (B, V, H, W) bool.
     """
-    buffer = ops.zbuffer(uvz.detach(), size, radius=dot_px)
-    painted = ops.gather(buffer.index, values)
-    covered = buffer.index >= 0
     if closing == 0:
-        return painted, covered
-    reach_px = closing_radius(uvz, size, closing)
+        buffer = ops.zbuffer(uvz.detach(), size, radius=dot_px)
+        return ops.gather(buffer.index, values), buffer.index >= 0
+    spacing = sample_spacing(uvz, size)
+    reach_px = _reaches(spacing, size, closing)
+    dots_px = [max(dot_px, float(min(round(DOT_SHARE * one), min(size) // 32))) for one in spacing]
     extent = depth_extent(uvz)
-    for reach in sorted(set(reach_px)):
-        chosen = [b for b, r in enumerate(reach_px) if r == reach]
+    painted = values.new_zeros(*uvz.shape[:2], *size, values.shape[-1])
+    covered = torch.zeros(painted.shape[:-1], dtype=torch.bool, device=uvz.device)
+    for reach, dot in sorted(set(zip(reach_px, dots_px, strict=True))):
+        chosen = [b for b, pair in enumerate(zip(reach_px, dots_px, strict=True)) if pair == (reach, dot)]
+        buffer = ops.zbuffer(uvz[chosen].detach(), size, radius=dot)
         tolerance = 2.5 * reach * extent[chosen] / min(size)
         painted[chosen], covered[chosen] = _close(
-            painted[chosen], covered[chosen], buffer.depth[chosen], reach, tolerance[:, None, None, None]
+            ops.gather(buffer.index, values[chosen]),
+            buffer.index >= 0,
+            buffer.depth,
+            reach,
+            tolerance[:, None, None, None],
         )
+        if dot > dot_px:
+            painted[chosen] = _averaged(painted[chosen], covered[chosen], 2 * int(dot))
     return painted, covered
 
 
 def closing_radius(uvz: Tensor, size: tuple[int, int], closing: float) -> list[int]:
     """Give each cloud's closing radius in whole pixels: a multiple of the spacing of its samples."""
+    return _reaches(sample_spacing(uvz, size), size, closing)
+
+
+def _reaches(spacing: list[float], size: tuple[int, int], closing: float) -> list[int]:
     largest = min(MAX_CLOSING_PX, min(size) // 8)
-    return [min(max(1, round(closing * spacing)), largest) for spacing in sample_spacing(uvz, size)]
+    return [min(max(1, round(closing * one)), largest) for one in spacing]
 
 
 def sample_spacing(uvz: Tensor, size: tuple[int, int]) -> list[float]:
@@ -101,16 +117,48 @@ def depth_extent(uvz: Tensor) -> Tensor:
     return torch.where(high > low, high - low, 0.0).amax(-1)
 
 
+def close_gaps(nearness: Tensor, reach: int) -> Tensor:
+    """Close a grey-scale picture: dilate it, then erode it by the same window, which nothing outside holds open.
+
+    Args:
+        nearness: (..., H, W) float, minus infinity where nothing is.
+        reach: Pixels to each side; windows of more than ``SQUARE_UP_TO_PX`` are octagons, lest outlines become steps.
+
+    Returns:
+        (..., H, W), nowhere below ``nearness``.
+
+    Example:
+        >>> row = torch.tensor([[-torch.inf, -2.0, -torch.inf, -1.0, -torch.inf]])
+        >>> close_gaps(row, 1).tolist()
+        [[-inf, -2.0, -2.0, -1.0, -inf]]
+    """
+    window = window_max if reach <= SQUARE_UP_TO_PX else octagon_max
+    wide = window(pad(nearness, (reach,) * 4, value=-torch.inf), reach)
+    return -window(-wide, reach)[..., reach:-reach, reach:-reach]
+
+
+def _averaged(painted: Tensor, covered: Tensor, reach: int) -> Tensor:
+    """Average what is seen over a window, lest a few large dots look like confetti."""
+    weight = covered[..., None].to(painted.dtype)
+    sums = _window_sums(torch.cat([painted * weight, weight], dim=-1), reach)
+    return torch.where(covered[..., None], sums[..., :-1] / sums[..., -1:].clamp_min(1), 0.0)
+
+
+def _window_sums(image: Tensor, reach: int) -> Tensor:
+    """Sum (B, V, H, W, D) over squares of the picture."""
+    return rearrange(window_sum(rearrange(image, "b v h w d -> b v d h w"), reach), "b v d h w -> b v h w d")
+
+
 def _close(painted: Tensor, covered: Tensor, depth: Tensor, reach: int, tolerance: Tensor) -> tuple[Tensor, Tensor]:
     """Close gaps up to ``reach`` pixels to each side; pixels seen through a gap count as gaps."""
     nearness = torch.where(covered, -depth, -torch.inf)
-    closed = -window_max(-window_max(nearness, reach), reach)
+    closed = close_gaps(nearness, reach)
     front = covered & (nearness >= closed - tolerance)
     to_fill = (closed > -torch.inf) & ~front
     weight = front[..., None].to(painted.dtype)
     for _ in range(2):
         known = torch.cat([painted * weight, weight], dim=-1)
-        sums = rearrange(window_sum(rearrange(known, "b v h w d -> b v d h w"), reach), "b v d h w -> b v h w d")
+        sums = _window_sums(known, reach)
         fill = (to_fill & (sums[..., -1] > 0))[..., None]
         painted = torch.where(fill, sums[..., :-1] / sums[..., -1:].clamp_min(1), painted)
         to_fill = to_fill & ~fill[..., 0]

@@ -1,5 +1,6 @@
 """Sliding windows over pictures: maximum and sum, in a number of passes that grows with the logarithm of the window."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -22,6 +23,28 @@ def window_max(image: Tensor, reach: int) -> Tensor:
         [[0.0, 5.0, 5.0, 5.0]]
     """
     return _both_axes(image, reach, -torch.inf, _row_max)
+
+
+def octagon_max(image: Tensor, reach: int) -> Tensor:
+    """Compute the maximum over an octagon around each pixel: the square of :func:`window_max` without its corners.
+
+    Args:
+        image: (..., H, W) float.
+        reach: Pixels to each side, 0 or more.
+
+    Returns:
+        (..., H, W); outside the picture counts as minus infinity.
+
+    Example:
+        >>> dot = torch.nn.functional.pad(torch.ones(1, 1), (4, 4, 4, 4))
+        >>> octagon_max(dot, 3).int()[4].tolist(), octagon_max(dot, 3).int()[1].tolist()
+        ([0, 1, 1, 1, 1, 1, 1, 1, 0], [0, 0, 0, 1, 1, 1, 0, 0, 0])
+    """
+    cut = round(reach * (1 - math.sqrt(0.5)))
+    image = window_max(pad(image, (cut,) * 4, value=-torch.inf), reach - 2 * cut)
+    for _ in range(2):  # along one diagonal, then along the other
+        image = _diagonal_max(pad(image, (cut,) * 4, value=-torch.inf), 2 * cut + 1).flip(-1)
+    return image[..., cut : image.shape[-2] - cut, cut : image.shape[-1] - cut]
 
 
 def window_sum(image: Tensor, reach: int) -> Tensor:
@@ -73,6 +96,17 @@ def _row_max(image: Tensor, window: int, dim: int) -> Tensor:
         width *= 2
     length = image.shape[dim] - (window - width)
     return torch.maximum(image.narrow(dim, 0, length), image.narrow(dim, window - width, length))
+
+
+def _diagonal_max(image: Tensor, window: int) -> Tensor:
+    width = 1
+    while 2 * width <= window:
+        image = torch.maximum(image[..., :-width, :-width], image[..., width:, width:])
+        width *= 2
+    rest = window - width
+    if rest:
+        image = torch.maximum(image[..., :-rest, :-rest], image[..., rest:, rest:])
+    return image
 
 
 def _row_sum(image: Tensor, window: int, dim: int) -> Tensor:
