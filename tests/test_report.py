@@ -1,6 +1,7 @@
 """What is written: tables, JSON, CSV, pictures, and files that are whole or not there."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -111,20 +112,43 @@ def test_an_error_of_the_block_passes_as_it_is(tmp_path):
         raise OSError("the block's own")
 
 
-def test_a_full_disk_is_one_sentence(tmp_path):
-    if not Path("/dev/full").exists():
-        pytest.skip("this system has no /dev/full")
+class FullDisk(io.StringIO):
+    """A file that takes text into its buffer and finds the disk full when it is closed."""
+
+    def close(self):
+        if not self.closed:
+            super().close()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
+    real = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, mode, **kw: FullDisk() if mode == "w" else real(path, mode, **kw))
     with (
-        pytest.raises(InputError, match=r"/dev/full cannot be written \(No space left"),
-        open_csv("/dev/full") as table,
+        pytest.raises(InputError, match=r"a.csv cannot be written \(No space left"),
+        open_csv(tmp_path / "a.csv") as table,
     ):
         table.add(GOOD)
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_device_is_written_and_not_replaced():
-    with open_csv(os.devnull) as table:
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_written_and_not_replaced(tmp_path):
+    """As any device. Not tried on /dev/null: a wrong program run by root would replace it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with open_csv(pipe) as table:
         table.add(GOOD)
-    assert Path(os.devnull).is_char_device()
+    assert b"a/chair.obj,1,chair" in os.read(reader, 10_000)
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_devices_are_never_replaced():
+    assert all(_outputs._is_special(Path(name)) for name in ("/dev/null", "/dev/stdout", "/dev/new", "/proc/self/fd/1"))
+    assert not _outputs._is_special(Path("dev") / "null.csv")
 
 
 def test_a_link_keeps_pointing_to_the_file_that_is_replaced(tmp_path):

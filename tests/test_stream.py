@@ -46,6 +46,7 @@ def test_patterns(tree, pattern, expected):
 
 def test_a_file_with_brackets_in_its_name_is_a_file(tree):
     (tree / "chair[1].obj").write_text("x")
+    (tree / "chair1.obj").write_text("x")
     assert names(find_shapes([tree / "chair[1].obj"]), tree) == ["chair[1].obj"]
 
 
@@ -152,6 +153,27 @@ def test_an_endless_list_is_read_as_far_as_asked():
         next(running)
     running.close()
     assert len(begun) == 1000 + 3
+
+
+def test_closing_neither_waits_nor_begins_another_file():
+    hold, begun = threading.Event(), []
+
+    def read(path):
+        begun.append(path)
+        if path != "0.obj":
+            assert hold.wait(30)
+        return cloud_named(path)
+
+    running = read_clouds(items(9), read, workers=1, ahead=5)
+    next(running)
+    while len(begun) < 2:
+        time.sleep(0.001)
+    start = time.perf_counter()
+    running.close()
+    assert time.perf_counter() - start < 5
+    hold.set()
+    time.sleep(0.1)
+    assert begun == ["0.obj", "1.obj"]
 
 
 @pytest.mark.parametrize(
