@@ -7,7 +7,7 @@ same window) covers every gap narrower than the window and leaves silhouettes an
 import math
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from torch import Tensor
 from torch.nn.functional import max_pool2d, pad
 
@@ -58,7 +58,8 @@ def front_surface(
             tolerance[:, None, None, None],
         )
         if dot > dot_px:
-            painted[chosen] = _averaged(painted[chosen], covered[chosen], 2 * int(dot))
+            average = _averages(painted[chosen], covered[chosen], 2 * int(dot))[0]
+            painted[chosen] = torch.where(covered[chosen][..., None], average, 0.0)
     return painted, covered
 
 
@@ -137,32 +138,41 @@ def close_gaps(nearness: Tensor, reach: int) -> Tensor:
     return -window(-wide, reach)[..., reach:-reach, reach:-reach]
 
 
-def _averaged(painted: Tensor, covered: Tensor, reach: int) -> Tensor:
-    """Average what is seen over a window, lest a few large dots look like confetti."""
-    weight = covered[..., None].to(painted.dtype)
-    sums = _window_sums(torch.cat([painted * weight, weight], dim=-1), reach)
-    return torch.where(covered[..., None], sums[..., :-1] / sums[..., -1:].clamp_min(1), 0.0)
-
-
-def _window_sums(image: Tensor, reach: int) -> Tensor:
-    """Sum (B, V, H, W, D) over squares of the picture."""
-    return rearrange(window_sum(rearrange(image, "b v h w d -> b v d h w"), reach), "b v d h w -> b v h w d")
-
-
 def _close(painted: Tensor, covered: Tensor, depth: Tensor, reach: int, tolerance: Tensor) -> tuple[Tensor, Tensor]:
     """Close gaps up to ``reach`` pixels to each side; pixels seen through a gap count as gaps."""
     nearness = torch.where(covered, -depth, -torch.inf)
     closed = close_gaps(nearness, reach)
-    front = covered & (nearness >= closed - tolerance)
-    to_fill = (closed > -torch.inf) & ~front
-    weight = front[..., None].to(painted.dtype)
+    known = covered & (nearness >= closed - tolerance)
+    to_fill = (closed > -torch.inf) & ~known
     for _ in range(2):
-        known = torch.cat([painted * weight, weight], dim=-1)
-        sums = _window_sums(known, reach)
-        fill = (to_fill & (sums[..., -1] > 0))[..., None]
-        painted = torch.where(fill, sums[..., :-1] / sums[..., -1:].clamp_min(1), painted)
-        to_fill = to_fill & ~fill[..., 0]
-        weight = torch.where(fill, 1.0, weight)
+        average, found = _averages(painted, known, reach)
+        fill = to_fill & found
+        painted = torch.where(fill[..., None], average, painted)
+        known, to_fill = known | fill, to_fill & ~fill
         if not to_fill.any():
             break
-    return painted * weight, weight[..., 0] > 0
+    return torch.where(known[..., None], painted, 0.0), known
+
+
+def _averages(painted: Tensor, known: Tensor, reach: int) -> tuple[Tensor, Tensor]:
+    """Average the known pixels around each pixel, (B, V, H, W, D), and say where there is any.
+
+    Computed in blocks of 2 x 2 pixels: the averages are smooth, and a quarter of the work.
+    """
+    num_clouds, num_views, height, width = known.shape
+    seen = rearrange(torch.where(known[..., None], painted, 0.0), "b v h w d -> (b v) d h w")
+    share = _blocks(rearrange(known, "b v h w -> (b v) 1 h w").to(painted.dtype), (reach + 1) // 2)
+    average = _blocks(seen, (reach + 1) // 2) / share.clamp_min(1)
+
+    def pixels(blocks: Tensor) -> Tensor:
+        large = repeat(blocks, "(b v) d h w -> b v (h i) (w j) d", b=num_clouds, v=num_views, i=2, j=2)
+        return large[:, :, :height, :width]
+
+    return pixels(average), pixels(share > 0.5)[..., 0]
+
+
+def _blocks(image: Tensor, reach: int) -> Tensor:
+    """Sum blocks of 2 x 2 pixels, then windows of blocks."""
+    image = pad(image, (0, image.shape[-1] % 2, 0, image.shape[-2] % 2))
+    rows = image[..., 0::2, :] + image[..., 1::2, :]
+    return window_sum(rows[..., 0::2] + rows[..., 1::2], reach)
