@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -101,4 +102,6 @@ def _square(what: str, values: Tensor, expected: Any) -> None:
 
 
 def _tensor(array: Any) -> Tensor:
-    return torch.as_tensor(array).detach().to("cpu", torch.float32)
+    if isinstance(array, Tensor):
+        return array.detach().to("cpu", torch.float32)
+    return torch.from_numpy(np.array(array, dtype=np.float32))

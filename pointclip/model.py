@@ -15,6 +15,7 @@ from pointclip._checks import check_floating, check_shape
 from pointclip.checkpoint import Checkpoint, Eye, load_checkpoint
 from pointclip.clip import FrozenClip
 from pointclip.errors import InputError
+from pointclip.explain import Explanation
 from pointclip.points import PointCloud, normalize_unit_sphere
 from pointclip.prompts import clean_labels
 from pointclip.rigs import Views
@@ -35,6 +36,8 @@ class Prediction:
         view_logits: (V, K) float32, what each view says alone, before any adapter.
         classes: The K names asked for, in the order they were given.
         name: Name of the shape.
+        view_weights: (V,) float32, what each view counts; None is all alike.
+        view_names: V names.
     """
 
     labels: tuple[str, ...]
@@ -43,11 +46,22 @@ class Prediction:
     view_logits: Tensor
     classes: tuple[str, ...]
     name: str = ""
+    view_weights: Tensor | None = None
+    view_names: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         """The most probable class."""
         return self.labels[0]
+
+    def explain(self) -> Explanation:
+        """Split each class's logit into what every view adds to it.
+
+        Returns:
+            The contributions (V, K); their sum over the views is ``logits``, less what an adapter adds to all views
+            together (``shared``).
+        """
+        return Explanation.of(self.view_logits, self.classes, self.view_weights, self.view_names, self.logits)
 
 
 class PointCLIP(nn.Module):
@@ -290,7 +304,10 @@ class PointCLIP(nn.Module):
         view_logits = fusion.view_logits(features, text, scale)[0].float().cpu()
         best = logits.softmax(-1).topk(min(top_k or len(classes), len(classes)))
         labels = tuple(classes[i] for i in best.indices.tolist())
-        return Prediction(labels, tuple(best.values.tolist()), logits, view_logits, classes, cloud.name)
+        weights = self.view_weights.float().cpu()
+        return Prediction(
+            labels, tuple(best.values.tolist()), logits, view_logits, classes, cloud.name, weights, self.views.names
+        )
 
 
 def _fitting_templates(name: str) -> str:

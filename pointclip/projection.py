@@ -51,7 +51,7 @@ def project(points: Tensor, views: Views, size: tuple[int, int] = (224, 224)) ->
     return torch.cat([points_cam[..., :2] * scale_px + centre_px, z], dim=-1)
 
 
-def fit_to_frame(uvz: Tensor, size: tuple[int, int], margin: float = 0.06) -> Tensor:
+def fit_to_frame(uvz: Tensor, size: tuple[int, int], margin: float = 0.06, frame: Tensor | None = None) -> Tensor:
     """Zoom each cloud so that it fills the picture in its largest view: none is cut and none is tiny.
 
     Each view is centred on the cloud's bounding rectangle; one zoom per cloud holds for all its views, so their
@@ -61,6 +61,7 @@ def fit_to_frame(uvz: Tensor, size: tuple[int, int], margin: float = 0.06) -> Te
         uvz: (B, V, N, 3) float, from :func:`project`.
         size: (H, W) of the picture in pixels.
         margin: Share of the picture left free on each side, in [0, 0.5).
+        frame: (B, V, M, 3) float, projected points that fill the picture instead; None is ``uvz`` itself.
 
     Returns:
         uvz (B, V, N, 3), with u and v zoomed.
@@ -79,12 +80,12 @@ def fit_to_frame(uvz: Tensor, size: tuple[int, int], margin: float = 0.06) -> Te
     if uvz.shape[2] == 0:
         return uvz
     height, width = size
-    uv, z = uvz[..., :2], uvz[..., 2:]
-    seen = uvz.isfinite().all(-1, keepdim=True) & (z > 0)
-    low = torch.where(seen, uv, torch.inf).amin(dim=2, keepdim=True)
-    high = torch.where(seen, uv, -torch.inf).amax(dim=2, keepdim=True)
+    frame = uvz if frame is None else frame
+    seen = frame.isfinite().all(-1, keepdim=True) & (frame[..., 2:] > 0)
+    low = torch.where(seen, frame[..., :2], torch.inf).amin(dim=2, keepdim=True)
+    high = torch.where(seen, frame[..., :2], -torch.inf).amax(dim=2, keepdim=True)
     low, high = torch.where(low <= high, low, 0.0), torch.where(low <= high, high, 1.0)
     room = uvz.new_tensor([width, height]) * (1 - 2 * margin)
     zoom = (room / (high - low).clamp_min(1e-6)).amin(dim=(1, 3), keepdim=True)
     centre_px = uvz.new_tensor([width / 2, height / 2])
-    return torch.cat([(uv - (low + high) / 2) * zoom + centre_px, z], dim=-1)
+    return torch.cat([(uvz[..., :2] - (low + high) / 2) * zoom + centre_px, uvz[..., 2:]], dim=-1)

@@ -19,6 +19,7 @@ def render(
     size: int = 224,
     normals: Tensor | None = None,
     colors: Tensor | None = None,
+    frame_points: Tensor | None = None,
 ) -> Tensor:
     """Draw every cloud in every view.
 
@@ -29,6 +30,7 @@ def render(
         size: S, side of the picture in pixels.
         normals: (B, N, 3) float unit normals, used by ``shaded``, ``color`` and ``soft``.
         colors: (B, N, 3) float in [0, 1], used by ``color``.
+        frame_points: (B, M, 3) float, what the picture is fitted to in place of the points, in the framed styles.
 
     Returns:
         (B, V, 3, S, S) float in [0, 1]; depths in world units in the style ``pointclip``.
@@ -53,7 +55,7 @@ def render(
     for name, tensor in (("normals", normals), ("colors", colors)):
         if tensor is not None:
             check_shape(name, tensor, f"{points.shape[0]} {points.shape[1]} 3")
-    return picture(style, Scene(points, normals, colors, views, size)).expand(-1, -1, 3, -1, -1)
+    return picture(style, Scene(points, normals, colors, views, size, frame_points)).expand(-1, -1, 3, -1, -1)
 
 
 def viewable(pictures: Tensor) -> Tensor:
@@ -78,7 +80,8 @@ def _framed(style: Framed, scene: Scene) -> Tensor:
     frame = (scene.size * style.supersample,) * 2
     uvz = project(scene.points, scene.views, frame)
     if style.fit:
-        uvz = fit_to_frame(uvz, frame, style.margin)
+        whole = None if scene.frame_points is None else project(scene.frame_points, scene.views, frame)
+        uvz = fit_to_frame(uvz, frame, style.margin, whole)
     large = draw(style, FramedScene(**vars(scene), uvz=uvz, frame=frame))
     small = avg_pool2d(rearrange(large, "b v h w c -> (b v) c h w"), style.supersample)
     return rearrange(small, "(b v) c h w -> b v c h w", b=scene.points.shape[0])

@@ -20,6 +20,7 @@ class Scene:
         colors: (B, N, 3) float in [0, 1], or None.
         views: V cameras.
         size: S, side of the finished picture in pixels.
+        frame_points: (B, M, 3) float, what fills the frame; None is the points themselves.
     """
 
     points: Tensor
@@ -27,6 +28,7 @@ class Scene:
     colors: Tensor | None
     views: Views
     size: int
+    frame_points: Tensor | None
 
     def in_camera(self, vectors: Tensor) -> Tensor:
         """Turn world vectors (B, N, 3) into every camera's axes, (B, V, N, 3)."""

@@ -1,0 +1,252 @@
+"""Why a shape was called what it was: what each view adds to a logit, and which points it hangs on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pointclip import fusion, images
+from pointclip._checks import check_shape, nearest
+from pointclip._outputs import refusals, whole
+from pointclip.errors import InputError
+from pointclip.points import PointCloud, farthest_point_subset, normalize_unit_sphere
+
+if TYPE_CHECKING:
+    from pointclip.model import PointCLIP
+
+DEFAULT_PATCHES = 32
+_PATCHES_AT_ONCE = 8
+_ROUNDING = 1e-4
+# Blue takes away from the label, grey does nothing, red speaks for it.
+_AGAINST, _NEUTRAL, _FOR = ((0.13, 0.33, 0.75), (0.82, 0.82, 0.82), (0.80, 0.10, 0.12))
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Hold what every view adds to every class's logit.
+
+    Attributes:
+        contributions: (V, K) float32; the sum over the views is the fused logit, less ``shared``.
+        classes: K names.
+        view_names: V names.
+        shared: (K,) float32, what an adapter adds that is no single view's; zeros without one.
+    """
+
+    contributions: Tensor
+    classes: tuple[str, ...]
+    view_names: tuple[str, ...]
+    shared: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        view_logits: Tensor,
+        classes: tuple[str, ...],
+        weights: Tensor | None = None,
+        view_names: tuple[str, ...] = (),
+        logits: Tensor | None = None,
+    ) -> "Explanation":
+        """Weigh the views' own logits.
+
+        Args:
+            view_logits: (V, K) float.
+            classes: K names.
+            weights: (V,) float; None weighs all views alike.
+            view_names: V names; none are numbered.
+            logits: (K,) float, the fused logits; None where they are the weighted mean of the views'.
+
+        Raises:
+            InputError: A shape does not fit.
+
+        Example:
+            >>> Explanation.of(torch.tensor([[4.0], [2.0]]), ("chair",)).contributions.tolist()
+            [[2.0], [1.0]]
+        """
+        check_shape("view_logits", view_logits, f"V {len(classes)}")
+        num_views = len(view_logits)
+        weights = fusion.check_weights(torch.ones(num_views) if weights is None else weights, num_views)
+        names = view_names or tuple(f"view {number}" for number in range(1, num_views + 1))
+        contributions = view_logits * (weights / weights.sum())[:, None].to(view_logits)
+        total = contributions.sum(0)
+        shared = torch.zeros_like(total) if logits is None else logits.to(total) - total
+        if bool((shared.abs() <= _ROUNDING * (1 + total.abs())).all()):
+            shared = torch.zeros_like(shared)
+        return cls(contributions, classes, names, shared)
+
+    @property
+    def logits(self) -> Tensor:
+        """The fused logits (K,)."""
+        return self.contributions.sum(0) + self.shared
+
+    def of_label(self, label: str) -> Tensor:
+        """Give what each view adds to one class's logit, (V,).
+
+        Raises:
+            InputError: There is no such class.
+        """
+        return self.contributions[:, self._index(label)]
+
+    def margins(self, label: str, against: str | None = None) -> Tensor:
+        """Give what each view adds to a label's lead over another, (V,): above 0 it speaks for the label.
+
+        Args:
+            label: The class to explain.
+            against: The class to compare with; None is the best other one.
+
+        Returns:
+            (V,), whose sum is the difference of the two logits, less that of ``shared``; a single class is compared
+            with nothing.
+
+        Raises:
+            InputError: There is no such class.
+        """
+        if len(self.classes) == 1:
+            return self.of_label(label)
+        return self.of_label(label) - self.of_label(self.rival(label) if against is None else against)
+
+    def rival(self, label: str) -> str:
+        """Name the best class but for ``label``, or ``label`` itself where it is alone.
+
+        Raises:
+            InputError: There is no such class.
+        """
+        others = self.logits.clone()
+        others[self._index(label)] = -torch.inf
+        return self.classes[int(others.argmax())]
+
+    def _index(self, label: str) -> int:
+        if label not in self.classes:
+            raise InputError(f"no class is named {label!r}: {nearest(label, self.classes)}")
+        return self.classes.index(label)
+
+
+@torch.no_grad()
+def occlusion(
+    model: "PointCLIP",
+    cloud: PointCloud,
+    labels: list[str] | tuple[str, ...],
+    label: str,
+    patches: int = DEFAULT_PATCHES,
+) -> Tensor:
+    """Measure how much a label's lead hangs on each part of a shape: drop a patch of points, watch the lead.
+
+    Args:
+        model: The model.
+        cloud: The shape.
+        labels: The K classes that were asked for.
+        label: The class to explain, one of them.
+        patches: Number of patches: each point belongs to the nearest of as many points spread over the shape.
+
+    Returns:
+        (N,) float32: the label's logit less the best other logit, before the point's patch is dropped less after.
+        Above 0, the patch speaks for the label.
+
+    Raises:
+        InputError: The label is none of the labels, or there are fewer than 2 patches.
+
+    Note:
+        The picture keeps the whole shape's frame, so what remains neither moves nor grows. Dropped points become copies
+        of kept ones, which changes no z-buffer. Costs ``patches`` more classifications.
+    """
+    if label not in labels:
+        raise InputError(f"no class is named {label!r}: {nearest(label, labels)}")
+    if patches < 2:
+        raise InputError(f"patches must be at least 2, got {patches}")
+    text = model.encode_labels(labels) if model.head is None else model.head.text
+    row = list(labels).index(label)
+    patch = _patches(cloud.points, min(patches, len(cloud)))
+    variants = [torch.arange(len(cloud))] + [_without(patch == number) for number in range(int(patch.max()) + 1)]
+    leads = torch.cat([_leads(model, cloud, kept, text, row) for kept in _batches(variants)])
+    return (leads[0] - leads[1:])[patch]
+
+
+def _patches(points: Tensor, count: int) -> Tensor:
+    """Number of the nearest of ``count`` spread points, (N,)."""
+    centres = points[farthest_point_subset(points, count)]
+    return torch.cat([torch.cdist(part, centres).argmin(1) for part in points.split(100_000)])
+
+
+def _without(dropped: Tensor) -> Tensor:
+    """Indices (N,) of points in which kept ones stand in for the dropped."""
+    kept = (~dropped).nonzero()[:, 0]
+    index = torch.arange(len(dropped))
+    if len(kept):
+        index[dropped] = kept[torch.arange(int(dropped.sum())) % len(kept)]
+    return index
+
+
+def _batches(variants: list[Tensor]) -> Iterator[Tensor]:
+    for start in range(0, len(variants), _PATCHES_AT_ONCE):
+        yield torch.stack(variants[start : start + _PATCHES_AT_ONCE])
+
+
+def _leads(model: "PointCLIP", cloud: PointCloud, index: Tensor, text: Tensor, row: int) -> Tensor:
+    """Lead (B,) of one class over the best other, of variants (B, N) of a cloud drawn in the whole cloud's frame."""
+    normals = None if cloud.normals is None else cloud.normals[index].to(model.device)
+    colors = None if cloud.colors is None else cloud.colors[index].to(model.device)
+    style = model.style_for(normals)
+    points = cloud.points.to(model.device)
+    points = normalize_unit_sphere(points) if style.unit_sphere else points
+    frame = points.expand(len(index), -1, -1)
+    pictures = images.render(
+        points[index.to(model.device)], model.views, style, model.clip.image_size, normals, colors, frame
+    )
+    features = model.clip.encode_images(pictures.flatten(0, 1), normalized=style.clip_normalized)
+    features = features.unflatten(0, pictures.shape[:2])
+    logits = model._logits(features, text).float().cpu()
+    if logits.shape[1] == 1:
+        return logits[:, 0]
+    others = logits.clone()
+    others[:, row] = -torch.inf
+    return logits[:, row] - others.amax(1)
+
+
+def saliency_colors(saliency: Tensor) -> Tensor:
+    """Colour numbers: red above 0, grey at 0, blue below, full at the largest size.
+
+    Args:
+        saliency: (N,) float.
+
+    Returns:
+        (N, 3) float in [0, 1].
+
+    Example:
+        >>> saliency_colors(torch.tensor([0.0])).tolist() == [[0.8199999928474426] * 3]
+        True
+    """
+    check_shape("saliency", saliency, "N")
+    share = (saliency / saliency.abs().amax().clamp_min(1e-12))[:, None]
+    against, neutral, in_favour = (saliency.new_tensor(rgb) for rgb in (_AGAINST, _NEUTRAL, _FOR))
+    return neutral + share.clamp_min(0) * (in_favour - neutral) + (-share).clamp_min(0) * (against - neutral)
+
+
+def write_saliency(path: str | Path, points: Tensor, saliency: Tensor) -> None:
+    """Write a coloured cloud to a binary PLY file, with the numbers themselves as the property ``saliency``.
+
+    Args:
+        path: The file; one that exists is replaced.
+        points: (N, 3) float.
+        saliency: (N,) float.
+
+    Raises:
+        InputError: A shape does not fit, or the file cannot be written.
+    """
+    check_shape("points", points, "N 3")
+    check_shape("saliency", saliency, f"{len(points)}")
+    kinds: list[Any] = [(axis, "<f4") for axis in "xyz"]
+    kinds += [(colour, "u1") for colour in ("red", "green", "blue")] + [("saliency", "<f4")]
+    rows = np.empty(len(points), dtype=kinds)
+    for column, axis in enumerate("xyz"):
+        rows[axis] = points[:, column].cpu().numpy()
+    painted = (saliency_colors(saliency) * 255).round().byte().cpu().numpy()
+    for column, colour in enumerate(("red", "green", "blue")):
+        rows[colour] = painted[:, column]
+    rows["saliency"] = saliency.cpu().numpy()
+    properties = "".join(f"property {'uchar' if kind == 'u1' else 'float'} {name}\n" for name, kind in kinds)
+    header = f"ply\nformat binary_little_endian 1.0\nelement vertex {len(rows)}\n{properties}end_header\n"
+    with whole(path) as draft, refusals(Path(path)):
+        draft.write_bytes(header.encode("ascii") + rows.tobytes())
