@@ -16,6 +16,7 @@ from pointclip.cli.classify import classify
 from pointclip.cli.doctor import doctor
 from pointclip.cli.fit import fit
 from pointclip.cli.models import models
+from pointclip.cli.show import show
 
 app = typer.Typer(
     name="pointclip",
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (classify, fit, models, doctor):
+for command in (classify, show, fit, models, doctor):
     app.command()(command)
 
 

@@ -1,0 +1,201 @@
+"""``pointclip show``: what the encoder sees of a shape, and why it answers as it does."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pointclip import __version__
+from pointclip.cli import _console, _options
+from pointclip.cli._boundary import bounded, exit_code, sentence
+from pointclip.cli._shown import Shown, best, drawn
+from pointclip.cli.classify import _load
+from pointclip.errors import InputError
+
+Out = Annotated[
+    str,
+    typer.Option(
+        "--out", "-o", metavar="PATH", help="Folder for the contact sheets, or the .png file of a single one."
+    ),
+]
+Compare = Annotated[bool, typer.Option("--compare", help="Draw the shape in every style, one under the other.")]
+Html = Annotated[
+    str | None, typer.Option("--html", metavar="FILE", help="Also write an interactive page that needs no network.")
+]
+Window = Annotated[bool, typer.Option("--window", help="Open an Open3D window with the cloud and the cameras.")]
+Snapshot = Annotated[
+    str | None, typer.Option("--snapshot", metavar="FILE", help="Save what the window would show as a PNG.")
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Paint what each view and each part of the shape adds to the answer.")
+]
+Ply = Annotated[
+    str | None, typer.Option("--ply", metavar="FILE", help="With --explain: save the points' importance as a PLY.")
+]
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """What to make of each shape besides its sheet."""
+
+    out: str
+    compare: bool
+    html: str | None
+    window: bool
+    snapshot: str | None
+    explain: bool
+    ply: str | None
+
+
+@bounded
+def show(
+    paths: _options.Paths,
+    out: Out = ".",
+    labels: _options.Labels = None,
+    labels_file: _options.LabelsFile = None,
+    compare: Compare = False,
+    html: Html = None,
+    window: Window = False,
+    snapshot: Snapshot = None,
+    explain: Explain = False,
+    ply: Ply = None,
+    model: _options.Model = "embedded",
+    views: _options.Views = None,
+    style: _options.Style = None,
+    adapter: _options.Adapter = None,
+    templates: _options.Templates = None,
+    up: _options.Up = _options.UpAxis.Y,
+    points: _options.Points = 20_000,
+    seed: _options.Seed = 0,
+    device: _options.Device = "auto",
+    precision: _options.Precision = _options.Format.AUTO,
+    json: _options.Json = False,
+) -> None:
+    """Draw each shape's views on one contact sheet, SHAPE-views.png.
+
+    With --labels, --labels-file, --adapter or --explain a model is loaded, and each view's best label stands under it.
+    """
+    wishes = _Wishes(out, compare, html, window, snapshot, explain, ply)
+    asked = bool(labels or labels_file or adapter or explain)
+    chosen = _options.settings(
+        views=views,
+        style=style,
+        templates=templates,
+        labels=_options.class_names(labels, labels_file) if asked else (),
+        up=up,
+        precision=precision,
+        device=device,
+        model=model,
+        points=points,
+        seed=seed,
+    )
+    given = {"labels": labels, "labels-file": labels_file, "views": views, "style": style, "templates": templates}
+    chosen = _options.with_adapter(chosen, adapter, **given)
+    if ply and not explain:
+        raise InputError("--ply saves what --explain finds: give both")
+    if compare and adapter:
+        raise InputError("--adapter knows one style: leave --compare out")
+    code = _run(paths, chosen, wishes, asked, json)
+    if code:
+        raise typer.Exit(code)
+
+
+def _run(paths: Sequence[str], chosen: _options.Settings, wishes: _Wishes, asked: bool, json: bool) -> int:
+    from pointclip.points import load
+    from pointclip.stream import find_shapes, read_clouds
+
+    items = find_shapes(paths)
+    for name in ("html", "window", "snapshot", "ply"):
+        if len(items) > 1 and getattr(wishes, name):
+            raise InputError(f"--{name} takes one shape, and {len(items)} are named")
+    targets = _targets([item.path for item in items], wishes.out)
+    network = _load(chosen) if asked and not all(item.error for item in items) else None
+    told, faults = [], []
+    read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed)
+    for item in read_clouds(items, read):
+        try:
+            if item.error is not None:
+                raise item.error
+            if item.cloud is not None:
+                shown = drawn(item.cloud, chosen, wishes.compare, wishes.explain, network)
+                _write(shown, targets[item.path], wishes)
+                told.append(_entry(item.path, shown))
+                if not json:
+                    _tell(told[-1])
+        except Exception as error:  # the other shapes are still to be shown
+            text = sentence(error)
+            told.append({"path": item.path, "error": text if item.path in text else f"{item.path}: {text}"})
+            _console.say_error(told[-1]["error"])
+            faults.append(exit_code(error))
+    if json:
+        _console.write_json({"pointclip": __version__, **asdict(chosen), "shapes": told})
+    return min(faults, default=0)
+
+
+def _targets(paths: Sequence[str], out: str) -> dict[str, Path]:
+    """Name each shape's sheet; shapes of one name in several folders keep their folders."""
+    from pointclip._outputs import check_folder
+    from pointclip.report import picture_folders
+
+    if out.lower().endswith(".png"):
+        if len(paths) > 1:
+            raise InputError(f"--out {out} names one file, and {len(paths)} shapes are named: name a folder")
+        return {path: Path(out) for path in paths}
+    root = check_folder(out)
+    places = picture_folders(paths, root)
+    stems = [place.with_suffix("") for place in places.values()]
+    return {
+        path: place.with_name(f"{place.stem if stems.count(place.with_suffix('')) == 1 else place.name}-views.png")
+        for path, place in places.items()
+    }
+
+
+def _write(shown: Shown, target: Path, wishes: _Wishes) -> None:
+    from pointclip import viz
+    from pointclip._outputs import make_folder
+    from pointclip.explain import write_saliency
+
+    make_folder(target.parent)
+    answer = "" if shown.prediction is None else best(shown.prediction, 5) + "; "
+    viz.write_sheet(target, shown.panels, shown.cloud.name, answer + shown.note)
+    shown.files["sheet"] = str(target)
+    if wishes.ply and shown.saliency is not None:
+        write_saliency(wishes.ply, shown.cloud.points, shown.saliency)
+        shown.files["ply"] = wishes.ply
+    if wishes.html:
+        said = (
+            [] if shown.prediction is None else list(zip(shown.prediction.labels, shown.prediction.probs, strict=True))
+        )
+        viz.write_page(wishes.html, shown.cloud, shown.views, shown.panels, said, shown.saliency, shown.note)
+        shown.files["html"] = wishes.html
+    if wishes.snapshot:
+        viz.write_snapshot(wishes.snapshot, shown.cloud, shown.views, shown.panels[0])
+        shown.files["snapshot"] = wishes.snapshot
+    if wishes.window:
+        viz.open_window(shown.cloud, shown.views, shown.panels[0])
+
+
+def _entry(path: str, shown: Shown) -> dict[str, Any]:
+    entry: dict[str, Any] = {"path": path, **shown.files, "views": list(shown.views.names)}
+    if shown.prediction is None:
+        return entry
+    prediction = shown.prediction
+    found = prediction.explain()
+    ranked = [{"label": label, "probability": p} for label, p in zip(prediction.labels, prediction.probs, strict=True)]
+    shares = {label: found.of_label(label).tolist() for label in prediction.labels}
+    return entry | {"predictions": ranked, "contributions": shares}
+
+
+def _tell(entry: dict[str, Any]) -> None:
+    from rich.text import Text
+
+    from pointclip.report import shown
+
+    show_line = _console.printer()
+    files = ", ".join(entry[kind] for kind in ("sheet", "html", "snapshot", "ply") if kind in entry)
+    show_line(Text.assemble((shown(entry["path"]), "bold"), " -> ", shown(files)))
+    for ranked in entry.get("predictions", [])[:1]:
+        show_line(Text(f"  {shown(ranked['label'])} {ranked['probability']:.3f}", "green"))
