@@ -123,6 +123,13 @@ def test_progress_is_for_terminals(classify):
     assert terminal.err.count("\x1b[?25l") == terminal.err.count("\x1b[?25h"), "the cursor comes back"
 
 
+def test_a_long_path_is_one_line_in_a_pipe(classify, shapes):
+    folder = shapes / ("long" * 30)
+    folder.mkdir()
+    path = (shapes / "box.obj").rename(folder / "box.obj")
+    assert classify(path, *LABELS).out.splitlines()[0] == str(path)
+
+
 COMMAND = """if True:
     import sys, time
     from pointclip import cli
