@@ -49,11 +49,8 @@ class Pictures:
 SHADED, DEPTH = Pictures("shaded", "ring-6"), Pictures("depth", "ring-6")
 SPARSE, COLOR = Pictures("depth", "ring-6", 2048), Pictures("color", "ring-6")
 RANDOM = Pictures("shaded", "random-12")
-FEW, AXES, ORBIT = (
-    Pictures("shaded", "ring-6", 5000),
-    Pictures("shaded", "pointclip-6"),
-    Pictures("shaded", "orbit-12"),
-)
+FEW, AXES = Pictures("shaded", "ring-6", 5000), Pictures("shaded", "pointclip-6")
+ORBIT = Pictures("shaded", "orbit-12")
 TRAIN_SETS = {
     "shaded": (SHADED,),
     "depth": (DEPTH,),
@@ -103,7 +100,6 @@ class Bench:
         from open_clip import IMAGENET_CLASSNAMES
 
         self.prototypes = normalize(embedded.imagenet_classifier()[0], dim=1)
-        self.bias = embedded.imagenet_classifier()[1]
         self.prototype_text = self.sentences(list(IMAGENET_CLASSNAMES))
 
     @torch.no_grad()
@@ -151,10 +147,8 @@ def random_rig(num_views: int, seed: int) -> Views:
     up = (torch.rand(num_views, generator=generator) * 70 - 10).deg2rad()
     directions = torch.stack([yaw.sin() * up.cos(), up.sin(), yaw.cos() * up.cos()], dim=1)
     like = views("ring-1")
-    return Views(
-        look_at(directions), like.translations.repeat(num_views, 1), like.focal.repeat(num_views), True,
-        tuple(map(str, range(num_views))), "random",
-    )  # fmt: skip
+    names = tuple(map(str, range(num_views)))
+    return Views(look_at(directions), like.translations.repeat(num_views, 1), like.focal.repeat(num_views), True, names)
 
 
 def solve(bench: Bench, settings: Settings, features: Tensor, target: Tensor) -> Tensor:
