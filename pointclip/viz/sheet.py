@@ -10,7 +10,7 @@ from pointclip.errors import InputError
 from pointclip.viz.panels import Panel
 
 TILE, GAP, MARGIN, BAR = 200, 10, 16, 8
-MAX_COLUMNS = 6
+MAX_COLUMNS = 7
 _INK, _FAINT, _FRAME, _GROUND = (20, 20, 20), (95, 95, 95), (215, 215, 215), (255, 255, 255)
 _FOR, _AGAINST = (196, 40, 40), (40, 84, 180)
 
@@ -73,7 +73,7 @@ def _columns(count: int) -> int:
 
 def _height(panel: Panel) -> int:
     count = len(panel.pictures)
-    return 26 + -(-count // _columns(count)) * _cell(panel)
+    return 26 * bool(panel.title) + -(-count // _columns(count)) * _cell(panel)
 
 
 def _cell(panel: Panel) -> int:
@@ -81,12 +81,14 @@ def _cell(panel: Panel) -> int:
 
 
 def _draw_panel(image: Image.Image, pen: ImageDraw.ImageDraw, panel: Panel, top: int, width: int) -> None:
-    _write(pen, (MARGIN, top), panel.title, 15, _INK, width - 2 * MARGIN)
+    if panel.title:
+        _write(pen, (MARGIN, top), panel.title, 15, _INK, width - 2 * MARGIN)
+        top += 24
     columns = _columns(len(panel.pictures))
     largest = max((abs(score) for score in panel.scores), default=0.0) or 1.0
     for number, pixels in enumerate(panel.pixels()):
         left = MARGIN + number % columns * (TILE + GAP)
-        below = top + 24 + number // columns * _cell(panel)
+        below = top + number // columns * _cell(panel)
         image.paste(Image.fromarray(pixels).resize((TILE, TILE), Image.Resampling.LANCZOS), (left, below))
         pen.rectangle((left, below, left + TILE - 1, below + TILE - 1), outline=_FRAME)
         below += TILE + 2
