@@ -152,6 +152,7 @@ def test_ratio_zero_is_chosen_where_the_adapter_does_harm(tmp_path):
     with fit_progress(False) as progress:
         fitted = tuning.Tuner(task, "adapter", Recipe.adamw(epochs=20, lr=0.01), 1.0, tmp_path, progress).fit()
     assert fitted.chosen["ratio"] == 0.0 and fitted.val_accuracy == 1.0
+    assert fitted.head.adapter.ratio == 0.0
     assert fitted.history[-1]["val_accuracy"] < 0.5
 
 
