@@ -1,15 +1,19 @@
 """What is cached from the Hugging Face hub, whether the hub can be reached, and how to stay off it."""
 
+import re
 import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import huggingface_hub
 from huggingface_hub import constants
+
+from pointclip.errors import WeightsError
 
 CONFIG_FILE = "open_clip_config.json"
 _WAIT_S = 2.5
@@ -90,3 +94,28 @@ def cached_repos(cache_dir: str | None) -> list[str]:
     """List the cached hub repositories that hold an open_clip model, as ``ORG/NAME``."""
     configs = cache_root(cache_dir).glob(f"models--*/snapshots/*/{CONFIG_FILE}")
     return sorted({path.parents[2].name.removeprefix("models--").replace("--", "/", 1) for path in configs})
+
+
+def is_published(arch: str, tag: str) -> bool:
+    """Tell from open_clip's own files, without importing it, that an architecture and a plain tag exist.
+
+    False also where only open_clip itself can say: for a tag that it must check against the activation first.
+    """
+    found = find_spec("open_clip")
+    if found is None or found.origin is None:
+        return False
+    folder = Path(found.origin).parent
+    if not (folder / "model_configs" / f"{arch}.json").is_file() or not (folder / "pretrained.py").is_file():
+        return False
+    entries = re.findall(rf"\b{re.escape(tag)}=\w*cfg\((.*)", (folder / "pretrained.py").read_text(encoding="utf-8"))
+    return bool(entries) and (tag == "openai" or not any("quick_gelu" in entry for entry in entries))
+
+
+def unreachable(name: str, failure: str) -> WeightsError:
+    """Word the three ways out for weights that are neither cached nor reachable."""
+    return WeightsError(
+        f"the weights of {name!r} are not in the local cache and there is no way to the hub ({failure}). "
+        f"Three ways out: load it once on a machine with network and copy that machine's cache folder "
+        f"({cache_root(None)}) here; name a local weight file as 'ARCH@FILE' or a folder as 'local-dir:PATH'; "
+        "or use the model 'embedded', which needs no network"
+    )

@@ -64,10 +64,12 @@ def parse(name: str) -> Name:
 
 def load_tag(name: str, parsed: Name, cache_dir: str | None) -> Parts:
     """Load a published tag of open_clip, from the local cache or else the hub."""
+    arch, tag = parsed.arch, parsed.place
     probe = _hub.Probe() if _hub.cache_is_empty(cache_dir) else None
+    if probe and _hub.is_published(arch, tag) and (failure := probe.failure()):
+        raise _hub.unreachable(name, failure)  # before seconds go into importing open_clip
     import open_clip
 
-    arch, tag = parsed.arch, parsed.place
     check_arch(arch, name)
     published = open_clip.get_pretrained_cfg(arch, tag)
     if not published:
@@ -152,12 +154,7 @@ def local_first(name: str, attempt: Callable[[], T], probe: _hub.Probe | None = 
         missing = error
     failure = (probe or _hub.Probe()).failure()
     if failure:
-        raise WeightsError(
-            f"the weights of {name!r} are not in the local cache and there is no way to the hub ({failure}). "
-            f"Three ways out: load it once on a machine with network and copy that machine's cache folder "
-            f"({_hub.cache_root(None)}) here; name a local weight file as 'ARCH@FILE' or a folder as 'local-dir:PATH'; "
-            "or use the model 'embedded', which needs no network"
-        ) from missing
+        raise _hub.unreachable(name, failure) from missing
     try:
         return attempt()
     except OSError as error:

@@ -177,7 +177,9 @@ def _lines(path: Path, what: str) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise InputError(f"the {what} {path} does not exist") from error
+        raise InputError(f"the {what} {path} does not exist: check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(f"the {what} {path} is a folder: name a text file with one entry a line") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the {what} {path} cannot be read as UTF-8 text: {error}") from error
     lines = [line.strip() for line in text.splitlines()]
