@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
@@ -15,53 +14,14 @@ from pointclip._checks import check_floating, check_shape
 from pointclip.checkpoint import Checkpoint, Eye, load_checkpoint
 from pointclip.clip import FrozenClip
 from pointclip.errors import InputError
-from pointclip.explain import Explanation
 from pointclip.points import PointCloud, normalize_unit_sphere
+from pointclip.prediction import Prediction as Prediction
 from pointclip.prompts import clean_labels
 from pointclip.rigs import Views
 
 DEFAULT_VIEWS = "ring-6"
 DEFAULT_STYLE = images.AUTO
 DEFAULT_TEMPLATES = "auto"
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """Hold what the model says of one shape.
-
-    Attributes:
-        labels: Names of the most probable classes, best first (``top_k`` of them).
-        probs: Their probabilities, from the soft-max over all K classes.
-        logits: (K,) float32, in the order of ``classes``.
-        view_logits: (V, K) float32, what each view says alone, before any adapter.
-        classes: The K names asked for, in the order they were given.
-        name: Name of the shape.
-        view_weights: (V,) float32, what each view counts; None is all alike.
-        view_names: V names.
-    """
-
-    labels: tuple[str, ...]
-    probs: tuple[float, ...]
-    logits: Tensor
-    view_logits: Tensor
-    classes: tuple[str, ...]
-    name: str = ""
-    view_weights: Tensor | None = None
-    view_names: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """The most probable class."""
-        return self.labels[0]
-
-    def explain(self) -> Explanation:
-        """Split each class's logit into what every view adds to it.
-
-        Returns:
-            The contributions (V, K); their sum over the views is ``logits``, less what an adapter adds to all views
-            together (``shared``).
-        """
-        return Explanation.of(self.view_logits, self.classes, self.view_weights, self.view_names, self.logits)
 
 
 class PointCLIP(nn.Module):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pointclip._checks import check_shape
 from pointclip.errors import InputError
-from pointclip.model import Prediction
+from pointclip.prediction import Prediction
 
 
 @dataclass(frozen=True, eq=False)
