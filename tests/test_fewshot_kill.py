@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,8 @@ class Fits:
         child = int(self.said())
         if seconds is not None:
             time.sleep(seconds)
-            os.kill(child, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it had ended
+                os.kill(child, signal.SIGKILL)
         return int(self.said())
 
     def work(self, word: str) -> int:
