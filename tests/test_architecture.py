@@ -76,4 +76,5 @@ def test_ops_need_only_torch_and_numpy():
 def test_import_loads_nothing_heavy():
     heavy = "torch open3d matplotlib transformers open_clip timm trimesh h5py sklearn".split()
     code = f"import sys, pointclip; print([name for name in {heavy} if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
