@@ -2,10 +2,10 @@
 
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
+import trimesh
 from typer.testing import CliRunner
 
 from pointclip.cli import app
@@ -26,6 +26,12 @@ COMMANDS = [
 def workplace(tmp_path, monkeypatch):
     (tmp_path / "assets").symlink_to(ROOT / "assets")
     monkeypatch.chdir(tmp_path)
+    makers = {"box": trimesh.creation.box, "ball": trimesh.creation.icosphere, "pipe": trimesh.creation.annulus}
+    for index, scale in enumerate((1.0, 0.8, 0.6)):
+        for name, make in makers.items():
+            mesh = make(0.5, 1.0, 2.0) if name == "pipe" else make()
+            (tmp_path / "my_shapes" / name).mkdir(parents=True, exist_ok=True)
+            mesh.apply_scale([1.0, scale, 1.0]).export(tmp_path / "my_shapes" / name / f"{index}.obj")
     return tmp_path
 
 
@@ -37,14 +43,15 @@ def test_python_blocks_run(workplace, capsys):
     assert "chair" in capsys.readouterr().out.splitlines()[0]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_commands_run(workplace, command):
+def test_commands_run(workplace):
     """A command that wants a hub's weights may end with the sentence that says how to get them."""
-    result = CliRunner().invoke(app, shlex.split(command)[1:])
-    if "--model" in command and result.exit_code == 2:
-        assert "embedded" in result.stderr
-    else:
-        assert result.exit_code == 0, result.output
+    assert len(COMMANDS) >= 8
+    for command in COMMANDS:
+        result = CliRunner().invoke(app, shlex.split(command)[1:])
+        if "--model" in command and result.exit_code == 2:
+            assert "embedded" in result.stderr
+        else:
+            assert result.exit_code == 0, f"{command}\n{result.output}"
 
 
 def test_the_two_commands_are_those_of_continuous_integration():
@@ -58,4 +65,3 @@ def test_no_figure_without_its_command():
     scripts = re.findall(r"scripts/\w+\.py", README)
     assert scripts
     assert all((ROOT / script).is_file() for script in scripts)
-    assert sys.version_info >= (3, 10)
