@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-import numpy as np
 import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
 from pointclip._checks import nearest
+from pointclip._threads import one_thread
 from pointclip.ensembles import validation_score
 from pointclip.errors import InputError
 from pointclip.fusion import fuse, view_logits
@@ -173,39 +173,40 @@ class _Logistic:
     """
 
     def __init__(self, x: Tensor, targets: Tensor, offset: Tensor) -> None:
-        rows = x.detach().cpu().double().numpy()
+        rows = x.detach().cpu().double()
         self.mean = rows.mean(0)
         self.columns, self.basis = rows - self.mean, None
         if min(rows.shape) <= 1500:
-            left, sizes, self.basis = np.linalg.svd(self.columns, full_matrices=False)
+            with one_thread():
+                left, sizes, self.basis = torch.linalg.svd(self.columns, full_matrices=False)
             self.columns = left * sizes
-        self.sizes = np.sqrt((self.columns**2).sum(0))
-        self.offset = offset.detach().cpu().double().numpy()
-        self.hot = np.eye(offset.shape[1])[targets.cpu().numpy()]
-        self.theta = np.zeros((offset.shape[1], len(self.sizes) + 1))
+        self.sizes = self.columns.square().sum(0).sqrt()
+        self.offset = offset.detach().cpu().double()
+        self.hot = torch.nn.functional.one_hot(targets.cpu(), offset.shape[1]).double()
+        self.theta = rows.new_zeros(offset.shape[1], len(self.sizes) + 1)
 
     def solve(self, penalty: float) -> tuple[Tensor, Tensor]:
         """Return weight (K,D) and bias (K,), starting from the last solution."""
         num_rows = len(self.columns)
-        unit = np.append(np.sqrt(0.25 * self.sizes**2 / num_rows + penalty), 0.5)
+        unit = torch.cat([(0.25 * self.sizes**2 / num_rows + penalty).sqrt(), self.sizes.new_tensor([0.5])])
         shape = self.theta.shape
 
         def objective(flat: Any) -> tuple[float, Any]:
-            theta = flat.reshape(shape) / unit
+            theta = torch.from_numpy(flat).view(shape) / unit
             logits = self.offset + self.columns @ theta[:, :-1].T + theta[:, -1]
-            logits = logits - logits.max(1, keepdims=True)
-            total = np.exp(logits).sum(1, keepdims=True)
-            wrong = (np.exp(logits) / total - self.hot) / num_rows
-            value = (np.log(total).sum() - (logits * self.hot).sum()) / num_rows
-            value += 0.5 * penalty * (theta[:, :-1] ** 2).sum()
-            slope = np.concatenate([wrong.T @ self.columns + penalty * theta[:, :-1], wrong.sum(0)[:, None]], 1)
-            return float(value), (slope / unit).ravel()
+            logs = logits.log_softmax(1)
+            wrong = (logs.exp() - self.hot) / num_rows
+            value = -(logs * self.hot).sum() / num_rows + 0.5 * penalty * theta[:, :-1].square().sum()
+            slope = torch.cat([wrong.T @ self.columns + penalty * theta[:, :-1], wrong.sum(0)[:, None]], 1)
+            return float(value), (slope / unit).ravel().numpy()
 
         options = {"maxiter": 300, "ftol": 1e-10, "gtol": 1e-6}
-        found = minimize(objective, (self.theta * unit).ravel(), jac=True, method="L-BFGS-B", options=options)
-        self.theta = found.x.reshape(shape) / unit
+        start = (self.theta * unit).ravel().numpy()
+        with one_thread():
+            found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+        self.theta = torch.from_numpy(found.x).view(shape) / unit
         weight = self.theta[:, :-1] if self.basis is None else self.theta[:, :-1] @ self.basis
-        return torch.from_numpy(weight).float(), torch.from_numpy(self.theta[:, -1] - weight @ self.mean).float()
+        return weight.float(), (self.theta[:, -1] - weight @ self.mean).float()
 
 
 def fit_cache(
