@@ -107,7 +107,8 @@ def is_published(arch: str, tag: str) -> bool:
     folder = Path(found.origin).parent
     if not (folder / "model_configs" / f"{arch}.json").is_file() or not (folder / "pretrained.py").is_file():
         return False
-    entries = re.findall(rf"\b{re.escape(tag)}=\w*cfg\((.*)", (folder / "pretrained.py").read_text(encoding="utf-8"))
+    text = (folder / "pretrained.py").read_text(encoding="utf-8")
+    entries = re.findall(rf"^ +{re.escape(tag)}=\w*cfg\((.*?)\),$", text, re.M | re.S)
     return bool(entries) and (tag == "openai" or not any("quick_gelu" in entry for entry in entries))
 
 

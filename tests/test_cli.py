@@ -176,7 +176,7 @@ WRONG = [
     (("--labels", "a,,b"), "labels must not be empty"),
     (("--labels-file", "none.txt"), "none.txt does not exist"),
     (("--labels-file", "blank.txt"), "blank.txt: labels must hold at least one"),
-    (("--labels-file", "sub"), "sub cannot be read"),
+    (("--labels-file", "sub"), "sub is a folder: name a text file"),
     (("--labels", "a", "--labels-file", "blank.txt"), "--labels and --labels-file name classes twice: give one"),
     (("--views", "rin-6"), "no rig is named 'rin-6': did you mean"),
     (("--style", "shadd"), "no style is named 'shadd': did you mean 'shaded'"),
