@@ -4,7 +4,9 @@
 
 Prints top-1, top-5 and mean class accuracy of the ``embedded`` model on one split among all 71 labels, the untrained
 baseline on the same pictures beside it (the image trunk's ImageNet probabilities, averaged over views, as a weighted
-mean of class-name embeddings; nearest label), the share of each stage, and peak memory. ``--csv FILE`` writes the row.
+mean of class-name embeddings; nearest label), and peak memory. Seconds: read (processor time in the reading thread,
+beside the rest), draw (with project, its scatter part, timed apart), encode, wait (for a file to be read) and wall.
+``--csv FILE`` writes the row.
 """
 
 import argparse
@@ -24,9 +26,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pointclip import PointCLIP, embedded, fusion
+from pointclip import PointCLIP, embedded, fusion, ops
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D, extract
 from pointclip.points import load
+from pointclip.projection import fit_to_frame, project
 from pointclip.stream import Item, read_clouds
 
 
@@ -62,7 +65,7 @@ def figures(logits: Tensor, target: Tensor) -> dict[str, float]:
 def classify(model: PointCLIP, paths: list[Path], labels: list[str], points: int) -> tuple[dict, Tensor, list[Tensor]]:
     """Run the pipeline as the command line does; give stage seconds, logits (N, K) and every shape's pictures."""
     text = model.encode_labels(labels)
-    stages = {"read": 0.0, "draw": 0.0, "encode": 0.0}
+    stages = {"read": 0.0, "project": 0.0, "draw": 0.0, "encode": 0.0}
 
     def read(path: str):
         start = time.thread_time()
@@ -84,8 +87,18 @@ def classify(model: PointCLIP, paths: list[Path], labels: list[str], points: int
         stages["encode"] += time.perf_counter() - middle
         logits.append(fusion.fuse(features, text, model.view_weights, model.clip.logit_scale)[0])
         pictures.append((drawn[0, :, 0] * 255).round().byte() if model.style != "color" else drawn[0])
-    stages["wall"] = time.perf_counter() - start
+        stages["project"] += seconds_to_project(model, item.cloud.points[None])
+    stages["wall"] = time.perf_counter() - start - stages["project"]
+    stages["wait"] = stages["wall"] - stages["draw"] - stages["encode"]
     return stages, torch.stack(logits), pictures
+
+
+def seconds_to_project(model: PointCLIP, points: Tensor) -> float:
+    """Time the part of drawing that projects and scatters, once more and outside of the wall time."""
+    begin = time.perf_counter()
+    side = (2 * model.clip.image_size,) * 2
+    ops.zbuffer(fit_to_frame(project(points, model.views, side), side), side, radius=1.0)
+    return time.perf_counter() - begin
 
 
 def main() -> None:

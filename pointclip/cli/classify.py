@@ -193,8 +193,10 @@ def _style(network: "PointCLIP", cloud: "PointCloud") -> str:
 def _save(network: "PointCLIP", cloud: "PointCloud", folder: Path) -> tuple[str, ...]:
     import torch
 
+    from pointclip.images import viewable
+
     normals = None if cloud.normals is None else cloud.normals[None]
     colors = None if cloud.colors is None else cloud.colors[None]
     with torch.no_grad():
         pictures = network.render(cloud.points[None], normals, colors)[0]
-    return report.save_pictures(pictures, network.views.names, folder)
+    return report.save_pictures(viewable(pictures), network.views.names, folder)
