@@ -214,8 +214,8 @@ def pick_device(device: str | torch.device) -> torch.device:
         found = torch.device(device)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"device {str(device)!r} cannot be used here: {reason}") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0][:160]
+        raise InputError(f"device {str(device)!r} cannot be used here ({reason}): use 'cpu' or 'auto'") from error
     return found
 
 

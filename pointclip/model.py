@@ -143,6 +143,8 @@ class PointCLIP(nn.Module):
         check_floating("points", points)
         if 0 in points.shape:
             raise InputError(f"points must hold at least one cloud of at least one point, got {tuple(points.shape)}")
+        if not points.isfinite().all(-1).any(-1).all():
+            raise InputError("points must hold at least one finite point in every cloud, and one has none")
         style = self.style_for(normals)
         normals = None if normals is None else normals.to(self.device, torch.float32)
         colors = None if colors is None else colors.to(self.device, torch.float32)
@@ -245,14 +247,18 @@ class PointCLIP(nn.Module):
         Raises:
             InputError: The labels are empty, repeated, missing or not the adapter's, or ``top_k`` is below 1.
         """
-        if top_k is not None and top_k < 1:
-            raise InputError(f"top_k must be at least 1, got {top_k}")
+        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+            raise InputError(f"top_k must be a whole number of at least 1, got {top_k}")
+        known = () if self.few_shot is None else self.few_shot.labels
+        wanted = clean_labels(known if labels is None else labels)
         if self.few_shot is not None and labels is not None:
-            self.few_shot.check_labels(clean_labels(labels))
-        classes = tuple(labels or (self.few_shot.labels if self.few_shot else ()))
+            self.few_shot.check_labels(wanted)
+        classes = tuple(map(str, known if labels is None else labels))
         text = self.encode_labels(classes) if self.head is None else self.head.text
         if isinstance(cloud, PointCloud):
             return self._predict(cloud, classes, text, top_k)
+        if isinstance(cloud, str | Path | Tensor) or not all(isinstance(one, PointCloud) for one in cloud):
+            raise InputError("classify takes point clouds: make one with pointclip.load(path) or PointCloud(points)")
         return [self._predict(one, classes, text, top_k) for one in cloud]
 
     def _predict(self, cloud: PointCloud, classes: tuple[str, ...], text: Tensor, top_k: int | None) -> Prediction:

@@ -150,7 +150,8 @@ def open_csv(path: str | Path) -> Iterator[CsvReport]:
     """
     path = Path(path)
     with whole(path) as draft:
-        file = draft.open("w", newline="", encoding="utf-8", errors="surrogateescape")
+        mode = "a" if draft == path else "w"  # a device may stand for a file that holds something
+        file = draft.open(mode, newline="", encoding="utf-8", errors="surrogateescape")
         try:
             yield CsvReport(file, path)
         finally:

@@ -84,10 +84,12 @@ def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _
     from pointclip._outputs import check_folder
     from pointclip.stream import find_shapes
 
+    items = find_shapes(paths)
+    if outputs.csv is not None and Path(outputs.csv).resolve() in {Path(item.path).resolve() for item in items}:
+        raise InputError(f"{outputs.csv} is one of the shapes: name another file for --csv")
     with ExitStack() as stack:
         csv = None if outputs.csv is None else stack.enter_context(report.open_csv(outputs.csv))
         root = None if outputs.save_views is None else check_folder(outputs.save_views)
-        items = find_shapes(paths)
         network = None if all(item.error for item in items) else _load(chosen)
         if network is not None and not outputs.json:
             _console.say_note(_about(network))

@@ -41,20 +41,23 @@ def normalize_unit_sphere(points: torch.Tensor) -> torch.Tensor:
         InputError: The shape or the dtype does not fit.
 
     Note:
-        Differentiable; doing it twice changes nothing more.
+        Differentiable; doing it twice changes nothing more. Rows with NaN or infinite values stay so and do not count.
 
     Example:
         >>> normalize_unit_sphere(torch.tensor([[0.0, 0, 0], [4, 0, 0], [2, 0, 0]])).tolist()
         [[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     """
     _check_points(points)
-    centre = (points.amax(dim=-2, keepdim=True) + points.amin(dim=-2, keepdim=True)) / 2
-    centred = points - centre
+    known = points.isfinite().all(-1, keepdim=True)
+    high = torch.where(known, points, -torch.inf).amax(dim=-2, keepdim=True)
+    low = torch.where(known, points, torch.inf).amin(dim=-2, keepdim=True)
+    centred = points - (high + low) / 2
     tiny = torch.finfo(points.dtype).tiny
-    extent = centred.detach().abs().amax(dim=(-2, -1), keepdim=True)  # cancels out; keeps squares from overflowing
-    centred = centred / extent.clamp_min(tiny)
-    radius = torch.linalg.vector_norm(centred, dim=-1).amax(dim=-1)[..., None, None]
-    return centred / radius.clamp_min(tiny)
+    counted = torch.where(known, centred, 0.0)
+    extent = counted.detach().abs().amax(dim=(-2, -1), keepdim=True)  # cancels out; keeps squares from overflowing
+    extent = extent.clamp_min(tiny)
+    radius = torch.linalg.vector_norm(counted / extent, dim=-1).amax(dim=-1)[..., None, None]
+    return centred / extent / radius.clamp_min(tiny)
 
 
 def turn_up(vectors: torch.Tensor, up: str) -> torch.Tensor:
