@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from rich.console import Group
 from rich.padding import Padding
@@ -150,7 +150,7 @@ def open_csv(path: str | Path) -> Iterator[CsvReport]:
     """
     path = Path(path)
     with whole(path) as draft:
-        mode = "a" if draft == path else "w"  # a device may stand for a file that holds something
+        mode: Literal["a", "w"] = "a" if draft == path else "w"  # a device may stand for a file that holds something
         file = draft.open(mode, newline="", encoding="utf-8", errors="surrogateescape")
         try:
             yield CsvReport(file, path)
