@@ -172,15 +172,20 @@ def _row_name(fingerprint: str, augmentation: Augmentation | None, seed: int, co
     return hashlib.sha256(json.dumps([fingerprint, changes]).encode()).hexdigest()[:32]
 
 
-def _store_path(model: "PointCLIP", cache: str | Path | None) -> Path:
+def sight_key(model: "PointCLIP") -> str:
+    """Name all that decides a cloud's features besides the cloud: weights, number format, rig and style."""
     clip, views = model.clip, model.views
     digest = hashlib.sha256()
     for tensor in (views.rotations, views.translations, views.focal, views.principal):
         digest.update(b"-" if tensor is None else tensor.cpu().numpy().tobytes())
     key = [clip.identity, clip.precision.name, clip.image_size, clip.mean, clip.std, repr(model.style)]
     digest.update(json.dumps([*key, views.perspective]).encode())
+    return digest.hexdigest()[:32]
+
+
+def _store_path(model: "PointCLIP", cache: str | Path | None) -> Path:
     folder = cache_folder("features") if cache is None else Path(cache)
-    return folder / f"{digest.hexdigest()[:32]}.safetensors"
+    return folder / f"{sight_key(model)}.safetensors"
 
 
 @torch.no_grad()

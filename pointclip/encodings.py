@@ -1,0 +1,261 @@
+"""A dataset to view features: the long job of ``eval`` and ``embed``, done in parts that survive an interruption."""
+
+import hashlib
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from pointclip._cache import write_bytes
+from pointclip._outputs import check_folder, refusals
+from pointclip._parts import STAGES, Part, part_path, read_part, write_part
+from pointclip.datasets.reading import Reading, read_items
+from pointclip.errors import InputError
+from pointclip.features import Dataset, fingerprint_of, sight_key
+
+if TYPE_CHECKING:
+    from pointclip.model import PointCLIP
+
+ENGINES = ("local", "ray")
+PART_SIZE = 32
+_PLAN = "plan.json"
+Watch = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Encodings:
+    """View features of a dataset, kept in a folder of parts.
+
+    Attributes:
+        folder: Where the parts are.
+        parts: For each part its file and the places of its shapes in the dataset.
+    """
+
+    folder: Path
+    parts: tuple[tuple[Path, list[int]], ...]
+
+    def __iter__(self) -> Iterator[Part]:
+        """Read one part after the other, so that memory does not grow with the dataset."""
+        for path, indices in self.parts:
+            part = read_part(path, indices)
+            if part is None:
+                raise InputError(f"{path} was changed since it was written: remove it and run the same command again")
+            yield part
+
+    def whole(self) -> Part:
+        """Read all parts as one: (N, V, C) features and all that is known of the N shapes."""
+        everything = list(self)
+        joined = Part()
+        for part in everything:
+            for name in ("index", "ids", "labels", "errors"):
+                getattr(joined, name).extend(getattr(part, name))
+            for stage in STAGES:
+                joined.seconds[stage].extend(part.seconds[stage])
+        known = [part.features for part in everything if part.features.numel()]
+        if known:
+            rows = [p.features if p.features.numel() else known[0].new_zeros(len(p), *known[0].shape[1:]) for p in everything]
+            joined.features = torch.cat(rows)
+        return joined
+
+
+def encode_dataset(
+    model: "PointCLIP",
+    dataset: Dataset,
+    folder: str | Path,
+    *,
+    indices: Sequence[int] | None = None,
+    engine: str = "local",
+    part_size: int = PART_SIZE,
+    workers: int | None = None,
+    watch: Watch | None = None,
+) -> Encodings:
+    """Encode every shape of a dataset into a folder of parts; finished parts are kept and not made again.
+
+    Args:
+        model: Its towers, rig and style; a few-shot head it may carry plays no part.
+        dataset: Where the shapes come from.
+        folder: Where the parts go; made if it is not there.
+        indices: Places in the dataset; None takes all.
+        engine: ``"local"``: threads of this process, each with a core of its own and a part at a time. ``"ray"``: the
+            actors of a Ray cluster (extra ``cluster``).
+        part_size: Shapes of a part: what an interruption may cost.
+        workers: Threads or actors; None is one for each core, and one on a GPU.
+        watch: Called with the shapes done and the shapes in all, after each part and before the first.
+
+    Returns:
+        The parts. A shape that cannot be read or drawn is a row with its error.
+
+    Raises:
+        InputError: The folder holds another job, or cannot be written, or there is no such engine.
+
+    Note:
+        A part depends on its own shapes only, and is computed on one thread of the processor: engines, the number of
+        workers and interruptions do not change a byte of the features.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"engine must be 'local' or 'ray', got {engine!r}")
+    if part_size < 1 or (workers is not None and workers < 1):
+        raise InputError(f"part_size and workers must be at least 1, got {part_size} and {workers}")
+    folder = check_folder(folder)
+    chosen = list(range(len(dataset)) if indices is None else indices)
+    _claim(folder, _plan(model, dataset, chosen, part_size))
+    pieces = [chosen[start : start + part_size] for start in range(0, len(chosen), part_size)]
+    found = Encodings(folder, tuple((part_path(folder, number), piece) for number, piece in enumerate(pieces)))
+    missing = [(path, piece) for path, piece in found.parts if read_part(path, piece) is None]
+    done = len(chosen) - sum(len(piece) for _, piece in missing)
+    if watch is not None:
+        watch(done, len(chosen))
+    if missing:
+        for count in _run(engine)(model, dataset, missing, workers):
+            done += count
+            if watch is not None:
+                watch(done, len(chosen))
+    return found
+
+
+def encode_part(model: "PointCLIP", readings: Iterable[Reading]) -> Part:
+    """Draw and encode some shapes, pictures of several shapes passing the tower together.
+
+    Args:
+        model: Its towers, rig and style.
+        readings: The shapes as they were read.
+
+    Returns:
+        The part; features on the CPU.
+    """
+    part, waiting, rows = Part(), _Waiting(model), {}
+    for reading in readings:
+        part.index.append(reading.index)
+        part.ids.append(reading.id)
+        part.labels.append(reading.label)
+        part.seconds["read"].append(reading.seconds)
+        start = time.perf_counter()
+        error = reading.error
+        try:
+            if error is None and reading.cloud is not None:
+                waiting.draw(len(part) - 1, reading.cloud)
+        except InputError as refused:  # a style that needs what this shape lacks
+            error = refused
+        part.errors.append("" if error is None else _sentence(reading.id, error))
+        part.seconds["draw"].append(time.perf_counter() - start)
+        part.seconds["encode"].append(0.0)
+        if waiting.full:
+            rows |= waiting.encode(part.seconds["encode"])
+    rows |= waiting.encode(part.seconds["encode"])
+    if rows:
+        like = next(iter(rows.values()))
+        part.features = torch.stack([rows.get(place, torch.zeros_like(like)) for place in range(len(part))])
+    else:
+        part.features = torch.zeros(len(part), 0, 0)
+    return part
+
+
+class _Waiting:
+    """Pictures that wait until they fill a batch of the tower."""
+
+    def __init__(self, model: "PointCLIP") -> None:
+        self.model = model
+        self.pictures: list[tuple[int, Tensor, bool]] = []
+
+    @property
+    def full(self) -> bool:
+        return sum(len(pictures) for _, pictures, _ in self.pictures) >= self.model.clip.batch_size
+
+    @torch.no_grad()
+    def draw(self, place: int, cloud: Any) -> None:
+        known = [None if extra is None else extra[None] for extra in (cloud.normals, cloud.colors)]
+        pictures = self.model.render(cloud.points[None], *known)[0]
+        self.pictures.append((place, pictures, self.model.style_for(known[0]).clip_normalized))
+
+    def encode(self, seconds: list[float]) -> dict[int, Tensor]:
+        """Encode what waits, and share the time among its shapes."""
+        start, found = time.perf_counter(), {}
+        for normalized in (True, False):
+            chosen = [(place, pictures) for place, pictures, kind in self.pictures if kind is normalized]
+            if chosen:
+                together = torch.cat([pictures for _, pictures in chosen])
+                features = self.model.clip.encode_images(together, normalized=normalized).float().cpu()
+                sizes = [len(pictures) for _, pictures in chosen]
+                found |= dict(zip((place for place, _ in chosen), features.split(sizes), strict=True))
+        for place in found:
+            seconds[place] = (time.perf_counter() - start) / len(found)
+        self.pictures = []
+        return found
+
+
+def _run(engine: str) -> Callable[..., Iterator[int]]:
+    return _run_local
+
+
+def _run_local(
+    model: "PointCLIP", dataset: Dataset, missing: list[tuple[Path, list[int]]], workers: int | None
+) -> Iterator[int]:
+    """Work on parts in threads, a few parts read ahead; give the size of each part as it is done."""
+    on_cpu = model.device.type == "cpu"
+    count = workers or (cores() if on_cpu else 1)
+    readings = read_items(dataset, [index for _, piece in missing for index in piece])
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(count, "pointclip-encode", torch.set_num_threads if on_cpu else None, (1,) * on_cpu)
+    waiting: deque[Future[int]] = deque()
+    try:
+        for path, piece in missing:
+            waiting.append(pool.submit(_make, model, [next(readings) for _ in piece], path))
+            while len(waiting) > count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def _make(model: "PointCLIP", readings: list[Reading], path: Path) -> int:
+    part = encode_part(model, readings)
+    with refusals(path):
+        write_part(path, part)
+    return len(part)
+
+
+def cores() -> int:
+    """Count the cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _sentence(name: str, error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if name in text else f"{name}: {text}"
+
+
+def _plan(model: "PointCLIP", dataset: Dataset, indices: list[int], part_size: int) -> dict[str, Any]:
+    """Write down all that decides the parts."""
+    digest = hashlib.sha256()
+    for index in indices:
+        digest.update(f"{index} {fingerprint_of(dataset, index)}\n".encode())
+    settings = {"model": model.clip.name, "views": model.views.rig, "style": str(model.style), "seen": sight_key(model)}
+    return {**settings, "shapes": len(indices), "shapes_sha256": digest.hexdigest(), "part_size": part_size}
+
+
+def _claim(folder: Path, plan: dict[str, Any]) -> None:
+    """Enter the plan into a new folder, or check that the folder is of the same plan."""
+    path = folder / _PLAN
+    try:
+        known = json.loads(path.read_text())
+    except FileNotFoundError:
+        with refusals(path):
+            write_bytes(path, json.dumps(plan, indent=2).encode())
+        return
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}): remove {folder} or name another folder") from error
+    other = [name for name in plan if known.get(name) != plan[name]]
+    if other:
+        raise InputError(
+            f"{folder} holds a job with other {', '.join(other)}: name another folder, or remove it to start over"
+        )
