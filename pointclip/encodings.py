@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,10 @@ class Encodings:
                 joined.seconds[stage].extend(part.seconds[stage])
         known = [part.features for part in everything if part.features.numel()]
         if known:
-            rows = [p.features if p.features.numel() else known[0].new_zeros(len(p), *known[0].shape[1:]) for p in everything]
+            rows = [
+                p.features if p.features.numel() else known[0].new_zeros(len(p), *known[0].shape[1:])
+                for p in everything
+            ]
             joined.features = torch.cat(rows)
         return joined
 
@@ -131,7 +135,8 @@ def encode_part(model: "PointCLIP", readings: Iterable[Reading]) -> Part:
     Returns:
         The part; features on the CPU.
     """
-    part, waiting, rows = Part(), _Waiting(model), {}
+    part, waiting = Part(), _Waiting(model)
+    rows: dict[int, Tensor] = {}
     for reading in readings:
         part.index.append(reading.index)
         part.ids.append(reading.id)
@@ -177,7 +182,8 @@ class _Waiting:
 
     def encode(self, seconds: list[float]) -> dict[int, Tensor]:
         """Encode what waits, and share the time among its shapes."""
-        start, found = time.perf_counter(), {}
+        start = time.perf_counter()
+        found: dict[int, Tensor] = {}
         for normalized in (True, False):
             chosen = [(place, pictures) for place, pictures, kind in self.pictures if kind is normalized]
             if chosen:
@@ -203,7 +209,8 @@ def _run_local(
     count = workers or (cores() if on_cpu else 1)
     readings = read_items(dataset, [index for _, piece in missing for index in piece])
     threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(count, "pointclip-encode", torch.set_num_threads if on_cpu else None, (1,) * on_cpu)
+    prepare = partial(torch.set_num_threads, 1 if on_cpu else threads)
+    pool = ThreadPoolExecutor(count, "pointclip-encode", initializer=prepare)
     waiting: deque[Future[int]] = deque()
     try:
         for path, piece in missing:
