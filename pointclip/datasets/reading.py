@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+
 from pointclip.points import PointCloud
 
 
