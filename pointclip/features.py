@@ -178,6 +178,7 @@ def _store_path(model: "PointCLIP", cache: str | Path | None) -> Path:
     for tensor in (views.rotations, views.translations, views.focal, views.principal):
         digest.update(b"-" if tensor is None else tensor.cpu().numpy().tobytes())
     key = [clip.identity, clip.precision.name, clip.image_size, clip.mean, clip.std, repr(model.style)]
+    key += [] if model.drop_outliers else ["outliers kept"]
     digest.update(json.dumps([*key, views.perspective]).encode())
     folder = cache_folder("features") if cache is None else Path(cache)
     return folder / f"{digest.hexdigest()[:32]}.safetensors"

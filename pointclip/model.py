@@ -14,7 +14,7 @@ from pointclip._checks import check_floating, check_shape
 from pointclip.checkpoint import Checkpoint, Eye, load_checkpoint
 from pointclip.clip import FrozenClip
 from pointclip.errors import InputError
-from pointclip.points import PointCloud, normalize_unit_sphere
+from pointclip.points import PointCloud, far_outliers, normalize_unit_sphere
 from pointclip.prediction import Prediction as Prediction
 from pointclip.prompts import clean_labels
 from pointclip.rigs import Views
@@ -37,6 +37,8 @@ class PointCLIP(nn.Module):
             the bare ``label`` for ``embedded``, whose head was trained on bare labels, else ``shape``.
         view_weights: (V,) non-negative; None weighs all views alike.
         adapter: A few-shot head to put behind the towers: it knows its classes and how to fuse the views.
+        drop_outliers: Leave the few points far outside of all others (:func:`pointclip.points.far_outliers`) out of
+            the pictures; False lets them shrink the shape.
 
     Raises:
         InputError: A rig, style or weight is unknown or does not fit, or the adapter belongs to another model.
@@ -52,11 +54,13 @@ class PointCLIP(nn.Module):
         templates: str | Path | Sequence[str] = DEFAULT_TEMPLATES,
         view_weights: Tensor | None = None,
         adapter: Checkpoint | None = None,
+        drop_outliers: bool = True,
     ) -> None:
         super().__init__()
         self.clip = clip
         self.views = _rigs.views(views).to(clip.device)
         self.style = images.AUTO if style == images.AUTO else images.style(style)
+        self.drop_outliers = drop_outliers
         self.templates = _fitting_templates(clip.name) if templates == "auto" else templates
         num_views = self.views.num_views
         chosen = fusion.uniform_weights(num_views) if view_weights is None else view_weights
@@ -78,6 +82,7 @@ class PointCLIP(nn.Module):
         adapter: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
+        drop_outliers: bool = True,
     ) -> "PointCLIP":
         """Load a pretrained model by name.
 
@@ -90,6 +95,7 @@ class PointCLIP(nn.Module):
             adapter: A few-shot checkpoint that :func:`pointclip.fit` or ``pointclip fit`` wrote for this model.
             device: ``"cpu"``, ``"cuda"``, ``"auto"`` (CUDA where there is one).
             precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.
+            drop_outliers: False draws even the few points far outside of all others, which shrinks the shape.
 
         Returns:
             The model, in evaluation mode, every tower parameter frozen.
@@ -111,7 +117,7 @@ class PointCLIP(nn.Module):
         views = _rigs.views(views)
         style = images.AUTO if style == images.AUTO else images.style(style)
         clip = FrozenClip(weights.load(name), device=device, precision=precision)
-        return cls(clip, views, style, templates, adapter=few_shot)
+        return cls(clip, views, style, templates, adapter=few_shot, drop_outliers=drop_outliers)
 
     @property
     def device(self) -> torch.device:
@@ -149,6 +155,16 @@ class PointCLIP(nn.Module):
         normals = None if normals is None else normals.to(self.device, torch.float32)
         colors = None if colors is None else colors.to(self.device, torch.float32)
         cloud = points.to(self.device, torch.float32)
+        strays = far_outliers(cloud) if self.drop_outliers and style.unit_sphere else None
+        if strays is None or not bool(strays.any()):
+            return self._draw(style, cloud, normals, colors)
+        parts = []
+        for row, kept in enumerate(~strays):
+            known = (None if one is None else one[row : row + 1, kept] for one in (normals, colors))
+            parts.append(self._draw(style, cloud[row : row + 1, kept], *known))
+        return torch.cat(parts)
+
+    def _draw(self, style: images.Style, cloud: Tensor, normals: Tensor | None, colors: Tensor | None) -> Tensor:
         cloud = normalize_unit_sphere(cloud) if style.unit_sphere else cloud
         return images.render(cloud, self.views, style, self.clip.image_size, normals, colors)
 

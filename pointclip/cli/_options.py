@@ -65,6 +65,9 @@ Adapter = Annotated[
 Up = Annotated[UpAxis, typer.Option("--up", help="Axis that points up in the files.")]
 Points = Annotated[int, typer.Option("--points", "-n", min=2, help="Points drawn on a mesh, and most kept of a cloud.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the points drawn on a mesh.")]
+KeepOutliers = Annotated[
+    bool, typer.Option("--keep-outliers", help="Draw even the few points far outside of all others.")
+]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: cuda where there is one.")]
 Precision = Annotated[
     Format,
@@ -89,6 +92,7 @@ class Settings:
         precision: Number format of the image tower.
         labels: Class names, cleaned.
         adapter: File of a few-shot head, whose labels, rig and style these are.
+        drop_outliers: Leave out the few points far outside of all others.
     """
 
     model: str
@@ -102,6 +106,7 @@ class Settings:
     precision: str
     labels: tuple[str, ...]
     adapter: str | None = None
+    drop_outliers: bool = True
 
 
 def settings(

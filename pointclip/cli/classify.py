@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,6 +41,7 @@ def classify(
     up: _options.Up = _options.UpAxis.Y,
     points: _options.Points = 20_000,
     seed: _options.Seed = 0,
+    keep_outliers: _options.KeepOutliers = False,
     device: _options.Device = "auto",
     precision: _options.Precision = _options.Format.AUTO,
     save_views: SaveViews = None,
@@ -64,7 +65,7 @@ def classify(
         seed=seed,
     )
     given = {"labels": labels, "labels-file": labels_file, "views": views, "style": style, "templates": templates}
-    chosen = _options.with_adapter(chosen, adapter, **given)
+    chosen = replace(_options.with_adapter(chosen, adapter, **given), drop_outliers=not keep_outliers)
     code = _run(paths, chosen, top_k, _Outputs(json, csv, save_views))
     if code:
         raise typer.Exit(code)
@@ -125,6 +126,7 @@ def _load(chosen: _options.Settings) -> "PointCLIP":
             templates=chosen.templates,
             device=chosen.device,
             precision=chosen.precision,
+            drop_outliers=chosen.drop_outliers,
         )
 
 
@@ -165,7 +167,7 @@ def _classified(
     from pointclip.stream import read_clouds
 
     folders = {} if root is None else report.picture_folders([item.path for item in items], root)
-    read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed)
+    read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed, drop_outliers=chosen.drop_outliers)
     for item in read_clouds(items, read):
         if item.error is not None:
             yield _failed(item.path, item.error), item.error
