@@ -15,6 +15,7 @@ from pointclip.checkpoint import Checkpoint, Eye, load_checkpoint
 from pointclip.clip import FrozenClip
 from pointclip.errors import InputError
 from pointclip.points import PointCloud, far_outliers, normalize_unit_sphere
+from pointclip.pose import check_pose, predict
 from pointclip.prediction import Prediction as Prediction
 from pointclip.prompts import clean_labels
 from pointclip.rigs import Views
@@ -238,17 +239,25 @@ class PointCLIP(nn.Module):
 
     @overload
     def classify(
-        self, cloud: PointCloud, labels: Sequence[str] | None = None, top_k: int | None = None
+        self, cloud: PointCloud, labels: Sequence[str] | None = None, top_k: int | None = None, pose: str = "given"
     ) -> Prediction: ...
 
     @overload
     def classify(
-        self, cloud: Sequence[PointCloud], labels: Sequence[str] | None = None, top_k: int | None = None
+        self,
+        cloud: Sequence[PointCloud],
+        labels: Sequence[str] | None = None,
+        top_k: int | None = None,
+        pose: str = "given",
     ) -> list[Prediction]: ...
 
     @torch.no_grad()
     def classify(
-        self, cloud: PointCloud | Sequence[PointCloud], labels: Sequence[str] | None = None, top_k: int | None = None
+        self,
+        cloud: PointCloud | Sequence[PointCloud],
+        labels: Sequence[str] | None = None,
+        top_k: int | None = None,
+        pose: str = "given",
     ) -> Prediction | list[Prediction]:
         """Name a shape, or each of a list of shapes.
 
@@ -256,15 +265,19 @@ class PointCLIP(nn.Module):
             cloud: A point cloud, or several (their sizes may differ).
             labels: K class names; None with an adapter, which knows its own.
             top_k: How many of the best labels to give; None gives all K.
+            pose: ``"given"`` takes +y as up. ``"search"`` tries all six axes, which takes six times as long, and keeps
+                the most confident prediction; its ``up`` says which axis that was.
 
         Returns:
             A prediction for a cloud, a list for a list.
 
         Raises:
-            InputError: The labels are empty, repeated, missing or not the adapter's, or ``top_k`` is below 1.
+            InputError: The labels are empty, repeated, missing or not the adapter's, ``top_k`` is below 1, or there is
+                no such ``pose``.
         """
         if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
             raise InputError(f"top_k must be a whole number of at least 1, got {top_k}")
+        check_pose(pose)
         known = () if self.few_shot is None else self.few_shot.labels
         wanted = clean_labels(known if labels is None else labels)
         if self.few_shot is not None and labels is not None:
@@ -272,24 +285,10 @@ class PointCLIP(nn.Module):
         classes = tuple(map(str, known if labels is None else labels))
         text = self.encode_labels(classes) if self.head is None else self.head.text
         if isinstance(cloud, PointCloud):
-            return self._predict(cloud, classes, text, top_k)
+            return predict(self, cloud, classes, text, top_k, pose)
         if isinstance(cloud, str | Path | Tensor) or not all(isinstance(one, PointCloud) for one in cloud):
             raise InputError("classify takes point clouds: make one with pointclip.load(path) or PointCloud(points)")
-        return [self._predict(one, classes, text, top_k) for one in cloud]
-
-    def _predict(self, cloud: PointCloud, classes: tuple[str, ...], text: Tensor, top_k: int | None) -> Prediction:
-        normals = None if cloud.normals is None else cloud.normals[None]
-        colors = None if cloud.colors is None else cloud.colors[None]
-        features = self.encode_views(cloud.points[None], normals, colors)
-        scale = self.clip.logit_scale
-        logits = self._logits(features, text)[0].float().cpu()
-        view_logits = fusion.view_logits(features, text, scale)[0].float().cpu()
-        best = logits.softmax(-1).topk(min(top_k or len(classes), len(classes)))
-        labels = tuple(classes[i] for i in best.indices.tolist())
-        weights = self.view_weights.float().cpu()
-        return Prediction(
-            labels, tuple(best.values.tolist()), logits, view_logits, classes, cloud.name, weights, self.views.names
-        )
+        return [predict(self, one, classes, text, top_k, pose) for one in cloud]
 
 
 def _fitting_templates(name: str) -> str:

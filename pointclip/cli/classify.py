@@ -39,6 +39,7 @@ def classify(
     style: _options.Style = None,
     templates: _options.Templates = None,
     up: _options.Up = _options.UpAxis.Y,
+    pose: _options.PoseChoice = _options.Pose.GIVEN,
     points: _options.Points = 20_000,
     seed: _options.Seed = 0,
     keep_outliers: _options.KeepOutliers = False,
@@ -65,7 +66,8 @@ def classify(
         seed=seed,
     )
     given = {"labels": labels, "labels-file": labels_file, "views": views, "style": style, "templates": templates}
-    chosen = replace(_options.with_adapter(chosen, adapter, **given), drop_outliers=not keep_outliers)
+    chosen = _options.with_adapter(chosen, adapter, **given)
+    chosen = replace(chosen, drop_outliers=not keep_outliers, pose=_options.pose_beside(pose, up))
     code = _run(paths, chosen, top_k, _Outputs(json, csv, save_views))
     if code:
         raise typer.Exit(code)
@@ -137,6 +139,8 @@ def _about(network: "PointCLIP") -> str:
 
 def _as_run(chosen: _options.Settings, network: "PointCLIP | None") -> dict[str, Any]:
     run = {"pointclip": __version__, **asdict(chosen)}
+    if chosen.pose == "search":
+        del run["up"]  # each shape tells its own
     if network is not None:
         run |= {
             "templates": network.templates,
@@ -173,12 +177,14 @@ def _classified(
             yield _failed(item.path, item.error), item.error
         elif network is not None and item.cloud is not None:
             try:
-                prediction = network.classify(item.cloud, chosen.labels, top_k)
+                prediction = network.classify(item.cloud, chosen.labels, top_k, chosen.pose)
             except InputError as error:  # a style that needs what this shape lacks
                 yield _failed(item.path, error), error
                 continue
-            saved = _save(network, item.cloud, folders[item.path]) if folders else ()
-            yield report.Row.of(item.path, prediction, _style(network, item.cloud), saved), None
+            cloud = item.cloud.turned(prediction.up)
+            saved = _save(network, cloud, folders[item.path]) if folders else ()
+            row = report.Row.of(item.path, prediction, _style(network, cloud), saved)
+            yield (replace(row, up=prediction.up) if chosen.pose == "search" else row), None
 
 
 def _failed(path: str, error: Exception) -> report.Row:

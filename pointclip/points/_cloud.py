@@ -102,6 +102,8 @@ class PointCloud:
             >>> PointCloud(torch.tensor([[1.0, 2.0, 3.0]])).turned("z").points.tolist()
             [[1.0, 3.0, -2.0]]
         """
+        if up == "y":
+            return self
         normals = None if self.normals is None else turn_up(self.normals, up)
         return replace(self, points=turn_up(self.points, up), normals=normals)
 
