@@ -18,9 +18,10 @@ from torch import Tensor
 from pointclip._cache import write_bytes
 from pointclip._outputs import check_folder, refusals
 from pointclip._parts import STAGES, Part, part_path, read_part, write_part
+from pointclip.datasets.protocol import Dataset, fingerprint_of
 from pointclip.datasets.reading import Reading, read_items
 from pointclip.errors import InputError
-from pointclip.features import Dataset, fingerprint_of, sight_key
+from pointclip.features import sight_key
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP

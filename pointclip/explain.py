@@ -12,7 +12,7 @@ from pointclip import images
 from pointclip._checks import check_shape, nearest
 from pointclip._outputs import refusals, whole
 from pointclip.errors import InputError
-from pointclip.points import PointCloud, farthest_point_subset, normalize_unit_sphere
+from pointclip.points import PointCloud, far_outliers, farthest_point_subset, normalize_unit_sphere
 from pointclip.prediction import Explanation as Explanation
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def occlusion(
 
     Returns:
         (N,) float32: the label's logit less the best other logit, before the point's patch is dropped less after.
-        Above 0, the patch speaks for the label.
+        Above 0, the patch speaks for the label. Far outliers, which are not drawn, are 0.
 
     Raises:
         InputError: The label is none of the labels, or there are fewer than 2 patches.
@@ -56,6 +56,11 @@ def occlusion(
         raise InputError(f"no class is named {label!r}: {nearest(label, labels)}")
     if patches < 2:
         raise InputError(f"patches must be at least 2, got {patches}")
+    strays = far_outliers(cloud.points)
+    if bool(strays.any()) and model.drop_outliers:
+        found = torch.zeros(len(cloud))
+        found[~strays] = occlusion(model, cloud.rows(~strays), labels, label, patches)
+        return found
     text = model.encode_labels(labels) if model.head is None else model.head.text
     row = list(labels).index(label)
     patch = _patches(cloud.points, min(patches, len(cloud)))

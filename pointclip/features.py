@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from pointclip._cache import cache_folder
 from pointclip._rows import RowFile
+from pointclip.datasets.protocol import Dataset, fingerprint_of
 from pointclip.errors import InputError
 from pointclip.points import PointCloud, augment
 from pointclip.training import draw
@@ -32,23 +33,6 @@ if TYPE_CHECKING:
 
 Watch = Callable[[int, int], None]
 _AHEAD = 4
-
-
-class Dataset(Protocol):
-    """What every dataset of pointclip gives.
-
-    A dataset may also have ``label(i)``, the class without reading the shape, and ``fingerprint(i)``, a string that
-    changes whenever the cloud does; without them the shape is read to find out.
-    """
-
-    labels: list[str]
-    split: str
-
-    def __len__(self) -> int: ...
-
-    def item(self, index: int) -> tuple[PointCloud, str, str]:
-        """Read one shape: cloud, label, id."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -147,24 +131,6 @@ def encode(
     return torch.stack([torch.stack([rows[name] for name in names[index]]) for index in chosen])
 
 
-def label_of(dataset: Dataset, index: int) -> str:
-    """Name the class of a shape, without reading it where the dataset can."""
-    known = getattr(dataset, "label", None)
-    return dataset.item(index)[1] if known is None else known(index)
-
-
-def fingerprint_of(dataset: Dataset, index: int) -> str:
-    """Name everything that decides a cloud, without reading it where the dataset can."""
-    known = getattr(dataset, "fingerprint", None)
-    if known is not None:
-        return known(index)
-    cloud = dataset.item(index)[0]
-    digest = hashlib.sha256()
-    for tensor in (cloud.points, cloud.normals, cloud.colors):
-        digest.update(b"-" if tensor is None else tensor.numpy().tobytes())
-    return digest.hexdigest()
-
-
 def _row_name(fingerprint: str, augmentation: Augmentation | None, seed: int, copy: int | None) -> str:
     changes: Any = None
     if augmentation is not None and copy is not None:
@@ -179,6 +145,7 @@ def sight_key(model: "PointCLIP") -> str:
     for tensor in (views.rotations, views.translations, views.focal, views.principal):
         digest.update(b"-" if tensor is None else tensor.cpu().numpy().tobytes())
     key = [clip.identity, clip.precision.name, clip.image_size, clip.mean, clip.std, repr(model.style)]
+    key += [] if model.drop_outliers else ["outliers kept"]
     digest.update(json.dumps([*key, views.perspective]).encode())
     return digest.hexdigest()[:32]
 

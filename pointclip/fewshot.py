@@ -16,9 +16,10 @@ from pointclip._fit_progress import FitProgress, fit_progress
 from pointclip._outputs import check_folder
 from pointclip._resume import HOW_TO_GO_ON, FitInterrupted
 from pointclip.checkpoint import Checkpoint, Eye
+from pointclip.datasets.protocol import Dataset, label_of
 from pointclip.ensembles import validation_score
 from pointclip.errors import DatasetError, InputError
-from pointclip.features import Augmentation, Dataset, encode, label_of
+from pointclip.features import Augmentation, encode
 from pointclip.fusion import fuse
 from pointclip.heads import Head
 from pointclip.prompts import clean_labels

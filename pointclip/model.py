@@ -14,7 +14,8 @@ from pointclip._checks import check_floating, check_shape
 from pointclip.checkpoint import Checkpoint, Eye, load_checkpoint
 from pointclip.clip import FrozenClip
 from pointclip.errors import InputError
-from pointclip.points import PointCloud, normalize_unit_sphere
+from pointclip.points import PointCloud, far_outliers, normalize_unit_sphere
+from pointclip.pose import check_pose, predict
 from pointclip.prediction import Prediction as Prediction
 from pointclip.prompts import clean_labels
 from pointclip.rigs import Views
@@ -37,6 +38,8 @@ class PointCLIP(nn.Module):
             the bare ``label`` for ``embedded``, whose head was trained on bare labels, else ``shape``.
         view_weights: (V,) non-negative; None weighs all views alike.
         adapter: A few-shot head to put behind the towers: it knows its classes and how to fuse the views.
+        drop_outliers: Leave the few points far outside of all others (:func:`pointclip.points.far_outliers`) out of
+            the pictures; False lets them shrink the shape.
 
     Raises:
         InputError: A rig, style or weight is unknown or does not fit, or the adapter belongs to another model.
@@ -52,11 +55,13 @@ class PointCLIP(nn.Module):
         templates: str | Path | Sequence[str] = DEFAULT_TEMPLATES,
         view_weights: Tensor | None = None,
         adapter: Checkpoint | None = None,
+        drop_outliers: bool = True,
     ) -> None:
         super().__init__()
         self.clip = clip
         self.views = _rigs.views(views).to(clip.device)
         self.style = images.AUTO if style == images.AUTO else images.style(style)
+        self.drop_outliers = drop_outliers
         self.templates = _fitting_templates(clip.name) if templates == "auto" else templates
         num_views = self.views.num_views
         chosen = fusion.uniform_weights(num_views) if view_weights is None else view_weights
@@ -78,6 +83,7 @@ class PointCLIP(nn.Module):
         adapter: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
+        drop_outliers: bool = True,
     ) -> "PointCLIP":
         """Load a pretrained model by name.
 
@@ -90,6 +96,7 @@ class PointCLIP(nn.Module):
             adapter: A few-shot checkpoint that :func:`pointclip.fit` or ``pointclip fit`` wrote for this model.
             device: ``"cpu"``, ``"cuda"``, ``"auto"`` (CUDA where there is one).
             precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.
+            drop_outliers: False draws even the few points far outside of all others, which shrinks the shape.
 
         Returns:
             The model, in evaluation mode, every tower parameter frozen.
@@ -111,7 +118,7 @@ class PointCLIP(nn.Module):
         views = _rigs.views(views)
         style = images.AUTO if style == images.AUTO else images.style(style)
         clip = FrozenClip(weights.load(name), device=device, precision=precision)
-        return cls(clip, views, style, templates, adapter=few_shot)
+        return cls(clip, views, style, templates, adapter=few_shot, drop_outliers=drop_outliers)
 
     @property
     def device(self) -> torch.device:
@@ -149,6 +156,16 @@ class PointCLIP(nn.Module):
         normals = None if normals is None else normals.to(self.device, torch.float32)
         colors = None if colors is None else colors.to(self.device, torch.float32)
         cloud = points.to(self.device, torch.float32)
+        strays = far_outliers(cloud) if self.drop_outliers and style.unit_sphere else None
+        if strays is None or not bool(strays.any()):
+            return self._draw(style, cloud, normals, colors)
+        parts = []
+        for row, kept in enumerate(~strays):
+            known = (None if one is None else one[row : row + 1, kept] for one in (normals, colors))
+            parts.append(self._draw(style, cloud[row : row + 1, kept], *known))
+        return torch.cat(parts)
+
+    def _draw(self, style: images.Style, cloud: Tensor, normals: Tensor | None, colors: Tensor | None) -> Tensor:
         cloud = normalize_unit_sphere(cloud) if style.unit_sphere else cloud
         return images.render(cloud, self.views, style, self.clip.image_size, normals, colors)
 
@@ -222,17 +239,25 @@ class PointCLIP(nn.Module):
 
     @overload
     def classify(
-        self, cloud: PointCloud, labels: Sequence[str] | None = None, top_k: int | None = None
+        self, cloud: PointCloud, labels: Sequence[str] | None = None, top_k: int | None = None, pose: str = "given"
     ) -> Prediction: ...
 
     @overload
     def classify(
-        self, cloud: Sequence[PointCloud], labels: Sequence[str] | None = None, top_k: int | None = None
+        self,
+        cloud: Sequence[PointCloud],
+        labels: Sequence[str] | None = None,
+        top_k: int | None = None,
+        pose: str = "given",
     ) -> list[Prediction]: ...
 
     @torch.no_grad()
     def classify(
-        self, cloud: PointCloud | Sequence[PointCloud], labels: Sequence[str] | None = None, top_k: int | None = None
+        self,
+        cloud: PointCloud | Sequence[PointCloud],
+        labels: Sequence[str] | None = None,
+        top_k: int | None = None,
+        pose: str = "given",
     ) -> Prediction | list[Prediction]:
         """Name a shape, or each of a list of shapes.
 
@@ -240,15 +265,19 @@ class PointCLIP(nn.Module):
             cloud: A point cloud, or several (their sizes may differ).
             labels: K class names; None with an adapter, which knows its own.
             top_k: How many of the best labels to give; None gives all K.
+            pose: ``"given"`` takes +y as up. ``"search"`` tries all six axes, which takes six times as long, and keeps
+                the most confident prediction; its ``up`` says which axis that was.
 
         Returns:
             A prediction for a cloud, a list for a list.
 
         Raises:
-            InputError: The labels are empty, repeated, missing or not the adapter's, or ``top_k`` is below 1.
+            InputError: The labels are empty, repeated, missing or not the adapter's, ``top_k`` is below 1, or there is
+                no such ``pose``.
         """
         if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
             raise InputError(f"top_k must be a whole number of at least 1, got {top_k}")
+        check_pose(pose)
         known = () if self.few_shot is None else self.few_shot.labels
         wanted = clean_labels(known if labels is None else labels)
         if self.few_shot is not None and labels is not None:
@@ -256,24 +285,10 @@ class PointCLIP(nn.Module):
         classes = tuple(map(str, known if labels is None else labels))
         text = self.encode_labels(classes) if self.head is None else self.head.text
         if isinstance(cloud, PointCloud):
-            return self._predict(cloud, classes, text, top_k)
+            return predict(self, cloud, classes, text, top_k, pose)
         if isinstance(cloud, str | Path | Tensor) or not all(isinstance(one, PointCloud) for one in cloud):
             raise InputError("classify takes point clouds: make one with pointclip.load(path) or PointCloud(points)")
-        return [self._predict(one, classes, text, top_k) for one in cloud]
-
-    def _predict(self, cloud: PointCloud, classes: tuple[str, ...], text: Tensor, top_k: int | None) -> Prediction:
-        normals = None if cloud.normals is None else cloud.normals[None]
-        colors = None if cloud.colors is None else cloud.colors[None]
-        features = self.encode_views(cloud.points[None], normals, colors)
-        scale = self.clip.logit_scale
-        logits = self._logits(features, text)[0].float().cpu()
-        view_logits = fusion.view_logits(features, text, scale)[0].float().cpu()
-        best = logits.softmax(-1).topk(min(top_k or len(classes), len(classes)))
-        labels = tuple(classes[i] for i in best.indices.tolist())
-        weights = self.view_weights.float().cpu()
-        return Prediction(
-            labels, tuple(best.values.tolist()), logits, view_logits, classes, cloud.name, weights, self.views.names
-        )
+        return [predict(self, one, classes, text, top_k, pose) for one in cloud]
 
 
 def _fitting_templates(name: str) -> str:

@@ -124,6 +124,7 @@ class Prediction:
         name: Name of the shape.
         view_weights: (V,) float32, what each view counts; None is all alike.
         view_names: V names.
+        up: Axis of the cloud that was taken as up; "y" unless another one was searched for and found.
     """
 
     labels: tuple[str, ...]
@@ -134,6 +135,7 @@ class Prediction:
     name: str = ""
     view_weights: Tensor | None = None
     view_names: tuple[str, ...] = ()
+    up: str = "y"
 
     @property
     def label(self) -> str:

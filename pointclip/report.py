@@ -35,6 +35,7 @@ class Row:
         style: The style its pictures were drawn in.
         pictures: Files of its pictures, one per view, where they were saved.
         error: Why it was not classified, in one sentence.
+        up: Axis that was found to point up, where it was searched for.
     """
 
     path: str
@@ -43,6 +44,7 @@ class Row:
     style: str | None = None
     pictures: tuple[str, ...] = ()
     error: str | None = None
+    up: str | None = None
 
     @classmethod
     def of(cls, path: str, prediction: "Prediction", style: str | None = None, pictures: Sequence[str] = ()) -> "Row":
@@ -76,6 +78,7 @@ def as_table(row: Row) -> Group:
           2  bar stool  0.050
     """
     title = Text(shown(row.path), "bold", overflow="fold")
+    title.append("" if row.up is None else f"  (up: {row.up})", "not bold")
     if row.error is not None:
         return Group(title, Padding(Text.assemble(("error: ", "red"), shown(row.error)), (0, 0, 0, 2), expand=False))
     table = Table.grid(padding=(0, 2))
@@ -110,7 +113,8 @@ def _entry(row: Row) -> dict[str, Any]:
     if row.error is not None:
         return {"path": row.path, "error": row.error}
     ranked = [{"rank": rank, "label": label, "probability": prob} for rank, label, prob in row.ranked()]
-    entry = {"path": row.path, "style": row.style, "predictions": ranked}
+    up = {} if row.up is None else {"up": row.up}
+    entry = {"path": row.path, "style": row.style, **up, "predictions": ranked}
     return {**entry, "pictures": list(row.pictures)} if row.pictures else entry
 
 

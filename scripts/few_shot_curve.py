@@ -27,12 +27,12 @@ import torch
 import untrained_embedded
 from few_shot import Part, scores
 from few_shot_plot import tell
-from furniture_pool import Furniture
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
-from pointclip.datasets.sweethome3d import FURNITURE_FOLDER
-from pointclip.features import encode, label_of
+from pointclip.datasets.protocol import label_of
+from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D
+from pointclip.features import encode
 from pointclip.fusion import fuse
 from pointclip.solvers import METHODS
 
@@ -100,8 +100,8 @@ def main() -> None:
     if args.dataset == "sweethome3d":
         if args.pool == "all" and args.model == "embedded":
             parser.error("the head of embedded was trained on shapes of this pool: --pool across, or --model untrained")
-        pool = Furniture(args.root, args.points, None if args.pool == "all" else "train")
-        given = None if args.pool == "all" else Furniture(args.root, args.points, "test")
+        pool = SweetHome3D(args.root, "all" if args.pool == "all" else "train", args.points)
+        given = None if args.pool == "all" else SweetHome3D(args.root, "test", args.points)
     else:
         pool = ClassFolder(args.dataset, num_points=args.points)
         given = ClassFolder(args.dataset, "test", num_points=args.points) if "test" in pool.splits else None

@@ -13,11 +13,11 @@ PACKAGE = Path(pointclip.__file__).parent
 LEAVES = {"errors", "_checks", "_optional", "_assets", "_cache", "_outputs", "_threads"}
 # The datum's way from a file to the screen; a module imports only from its left and from the leaves.
 ORDER = """
-    meshes points _other_cameras _cameras _rig_files rigs projection ops images
+    meshes points stream datasets _other_cameras _cameras _rig_files rigs projection ops images
     prompts _init _hub _checkpoints _openclip embedded weights precision clip
     _linear adapter view_weights ensembles fusion heads recipe training solvers _resume checkpoint
-    prediction model explain shots _rows features _fit_progress tuning fewshot metrics
-    stream datasets _parts encodings viz report doctor cli __main__
+    prediction pose model explain shots _rows features _fit_progress tuning fewshot metrics
+    _parts encodings viz report doctor cli __main__
 """.split()
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "py.typed")
 

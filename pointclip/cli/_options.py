@@ -17,6 +17,12 @@ class UpAxis(str, Enum):
     Y, Z, X, MINUS_Y, MINUS_Z, MINUS_X = "y", "z", "x", "-y", "-z", "-x"
 
 
+class Pose(str, Enum):
+    """What ``--pose`` takes."""
+
+    GIVEN, SEARCH = "given", "search"
+
+
 class Format(str, Enum):
     """What ``--precision`` takes."""
 
@@ -63,8 +69,14 @@ Adapter = Annotated[
     ),
 ]
 Up = Annotated[UpAxis, typer.Option("--up", help="Axis that points up in the files.")]
+PoseChoice = Annotated[
+    Pose, typer.Option("--pose", help="search: try all six axes as up and keep the most confident answer; 6x the time.")
+]
 Points = Annotated[int, typer.Option("--points", "-n", min=2, help="Points drawn on a mesh, and most kept of a cloud.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the points drawn on a mesh.")]
+KeepOutliers = Annotated[
+    bool, typer.Option("--keep-outliers", help="Draw even the few points far outside of all others.")
+]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: cuda where there is one.")]
 Precision = Annotated[
     Format,
@@ -89,6 +101,8 @@ class Settings:
         precision: Number format of the image tower.
         labels: Class names, cleaned.
         adapter: File of a few-shot head, whose labels, rig and style these are.
+        drop_outliers: Leave out the few points far outside of all others.
+        pose: Whether ``up`` is given or searched for.
     """
 
     model: str
@@ -102,6 +116,8 @@ class Settings:
     precision: str
     labels: tuple[str, ...]
     adapter: str | None = None
+    drop_outliers: bool = True
+    pose: str = "given"
 
 
 def settings(
@@ -154,6 +170,17 @@ def with_adapter(chosen: Settings, adapter: str | None, **given: str | None) -> 
             raise InputError(f"--adapter brings its own labels, views, style and templates: leave --{name} out")
     head = load_checkpoint(adapter)
     return replace(chosen, views=head.eye.rig, style=head.eye.style, labels=head.labels, adapter=adapter)
+
+
+def pose_beside(pose: Pose, up: UpAxis) -> str:
+    """Give the pose's name.
+
+    Raises:
+        InputError: The up axis is to be searched for, and given besides.
+    """
+    if pose is Pose.SEARCH and up is not UpAxis.Y:
+        raise InputError(f"--pose search finds the axis that points up: leave --up {up.value} out")
+    return pose.value
 
 
 def class_names(labels: str | None, labels_file: str | None) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,8 +39,10 @@ def classify(
     style: _options.Style = None,
     templates: _options.Templates = None,
     up: _options.Up = _options.UpAxis.Y,
+    pose: _options.PoseChoice = _options.Pose.GIVEN,
     points: _options.Points = 20_000,
     seed: _options.Seed = 0,
+    keep_outliers: _options.KeepOutliers = False,
     device: _options.Device = "auto",
     precision: _options.Precision = _options.Format.AUTO,
     save_views: SaveViews = None,
@@ -65,6 +67,7 @@ def classify(
     )
     given = {"labels": labels, "labels-file": labels_file, "views": views, "style": style, "templates": templates}
     chosen = _options.with_adapter(chosen, adapter, **given)
+    chosen = replace(chosen, drop_outliers=not keep_outliers, pose=_options.pose_beside(pose, up))
     code = _run(paths, chosen, top_k, _Outputs(json, csv, save_views))
     if code:
         raise typer.Exit(code)
@@ -125,6 +128,7 @@ def _load(chosen: _options.Settings) -> "PointCLIP":
             templates=chosen.templates,
             device=chosen.device,
             precision=chosen.precision,
+            drop_outliers=chosen.drop_outliers,
         )
 
 
@@ -135,6 +139,8 @@ def _about(network: "PointCLIP") -> str:
 
 def _as_run(chosen: _options.Settings, network: "PointCLIP | None") -> dict[str, Any]:
     run = {"pointclip": __version__, **asdict(chosen)}
+    if chosen.pose == "search":
+        del run["up"]  # each shape tells its own
     if network is not None:
         run |= {
             "templates": network.templates,
@@ -165,18 +171,20 @@ def _classified(
     from pointclip.stream import read_clouds
 
     folders = {} if root is None else report.picture_folders([item.path for item in items], root)
-    read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed)
+    read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed, drop_outliers=chosen.drop_outliers)
     for item in read_clouds(items, read):
         if item.error is not None:
             yield _failed(item.path, item.error), item.error
         elif network is not None and item.cloud is not None:
             try:
-                prediction = network.classify(item.cloud, chosen.labels, top_k)
+                prediction = network.classify(item.cloud, chosen.labels, top_k, chosen.pose)
             except InputError as error:  # a style that needs what this shape lacks
                 yield _failed(item.path, error), error
                 continue
-            saved = _save(network, item.cloud, folders[item.path]) if folders else ()
-            yield report.Row.of(item.path, prediction, _style(network, item.cloud), saved), None
+            cloud = item.cloud.turned(prediction.up)
+            saved = _save(network, cloud, folders[item.path]) if folders else ()
+            row = report.Row.of(item.path, prediction, _style(network, cloud), saved)
+            yield (replace(row, up=prediction.up) if chosen.pose == "search" else row), None
 
 
 def _failed(path: str, error: Exception) -> report.Row:

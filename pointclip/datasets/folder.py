@@ -1,34 +1,16 @@
 """Class folders: ``class/name.obj``, with or without ``train/``, ``val/`` and ``test/`` above or below the class."""
 
-import hashlib
-import json
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from pointclip.datasets._listed import Entry, ListedFiles
 from pointclip.errors import DatasetError
-from pointclip.points import PointCloud, load
 from pointclip.stream import find_shapes
 
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_NAMED_FILES = {
-    ".obj": rb"^\s*mtllib\s+(.+?)\s*$",
-    ".mtl": rb"^\s*(?:map_\w+|bump|disp|decal)\s+(?:-\S+\s+\S+\s+)*(.+?)\s*$",
-    ".gltf": rb'"uri"\s*:\s*"([^"]+)"',
-}
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One shape of a class folder: its file, its class and its split (``"all"`` where the folder names none)."""
-
-    path: Path
-    label: str
-    split: str
-
-
-class ClassFolder:
+class ClassFolder(ListedFiles):
     """Give the shapes of a folder with one folder per class.
 
     Three layouts are known: ``class/name.obj``, ``train/class/name.obj`` and ``class/train/name.obj`` (with ``val`` and
@@ -63,32 +45,10 @@ class ClassFolder:
     def __init__(
         self, root: str | Path, split: str | None = None, num_points: int = 20_000, up: str = "y", seed: int = 0
     ) -> None:
-        self.root, self.num_points, self.up, self.seed = Path(root), num_points, up, seed
+        self.root = Path(root)
         everything = list(_entries(self.root))
-        self.labels = sorted({entry.label for entry in everything})
-        self.splits = tuple(sorted({entry.split for entry in everything}))
-        self.split = _pick(self.root, self.splits, split)
-        self.entries = [entry for entry in everything if entry.split == self.split]
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def item(self, index: int) -> tuple[PointCloud, str, str]:
-        """Read one shape: its point cloud, its label and its id (the path below the folder)."""
-        entry = self.entries[index]
-        cloud = load(entry.path, num_points=self.num_points, up=self.up, seed=self.seed)
-        return cloud, entry.label, entry.path.relative_to(self.root).as_posix()
-
-    def label(self, index: int) -> str:
-        """Name the class of one shape without reading it."""
-        return self.entries[index].label
-
-    def fingerprint(self, index: int) -> str:
-        """Name everything that decides the cloud of one shape: the bytes of its files, and how it is read."""
-        digest = hashlib.sha256(json.dumps([self.num_points, self.up, self.seed]).encode())
-        for path in _with_named_files(self.entries[index].path):
-            digest.update(path.suffix.lower().encode() + hashlib.sha256(path.read_bytes()).digest())
-        return digest.hexdigest()
+        splits = tuple(sorted({entry.split for entry in everything}))
+        super().__init__(everything, pick_split(self.root, splits, split), num_points, up, seed)
 
 
 def _entries(root: Path) -> Iterator[Entry]:
@@ -101,29 +61,35 @@ def _entries(root: Path) -> Iterator[Entry]:
     if all(folder.name.lower() in SPLITS for folder in top):
         for folder in top:
             for kind in _folders(folder):
-                yield from _shapes(kind, kind.name, SPLITS[folder.name.lower()])
+                yield from _shapes(root, kind, kind.name, SPLITS[folder.name.lower()])
         return
     for kind in top:
         below = _folders(kind)
         if below and all(folder.name.lower() in SPLITS for folder in below):
             for folder in below:
-                yield from _shapes(folder, kind.name, SPLITS[folder.name.lower()])
+                yield from _shapes(root, folder, kind.name, SPLITS[folder.name.lower()])
         else:
-            yield from _shapes(kind, kind.name, "all")
+            yield from _shapes(root, kind, kind.name, "all")
 
 
 def _folders(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _shapes(folder: Path, label: str, split: str) -> Iterator[Entry]:
+def _shapes(root: Path, folder: Path, label: str, split: str) -> Iterator[Entry]:
     for item in find_shapes([folder]):
         if item.error is not None:
             raise DatasetError(f"class {label!r}: {item.error}")
-        yield Entry(Path(item.path), label, split)
+        path = Path(item.path)
+        yield Entry(path, label, split, path.relative_to(root).as_posix())
 
 
-def _pick(root: Path, splits: tuple[str, ...], wanted: str | None) -> str:
+def pick_split(root: Path, splits: tuple[str, ...], wanted: str | None) -> str:
+    """Choose a split of those there are; None is ``train``, or everything where nothing is split.
+
+    Raises:
+        DatasetError: There is no such split, or only some shapes have one.
+    """
     if "all" in splits and len(splits) > 1:
         raise DatasetError(f"{root}: some classes have train and test folders and some have none: give all the same")
     if wanted is None:
@@ -131,18 +97,6 @@ def _pick(root: Path, splits: tuple[str, ...], wanted: str | None) -> str:
     if wanted not in splits:
         has = "shapes that are not split" if splits == ("all",) else " and ".join(splits)
         raise DatasetError(
-            f"{root} has no split {wanted!r}, it has {has}: make a {wanted}/ folder with a folder per class"
+            f"{root} has no split {wanted!r}, it has {has}: name one that is there, or split the shapes so"
         )
     return wanted
-
-
-def _with_named_files(path: Path) -> list[Path]:
-    """Give a mesh file and the material, texture and buffer files it names, as far as they are there."""
-    found = [path]
-    for known in found:  # grows while it is walked: materials name textures
-        pattern = _NAMED_FILES.get(known.suffix.lower())
-        for match in re.findall(pattern, known.read_bytes(), re.MULTILINE) if pattern else ():
-            named = known.parent / match.decode("utf-8", "replace")
-            if named.is_file() and named not in found:
-                found.append(named)
-    return found

@@ -1,10 +1,13 @@
 """The furniture meshes of Sweet Home 3D with the project's own fixed train and test split."""
 
 import csv
+import hashlib
+import json
 import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pointclip._assets import asset
@@ -42,33 +45,41 @@ def read_rows(path: Path | None = None) -> list[Row]:
 
 
 class SweetHome3D:
-    """Give the furniture meshes of one split as point clouds.
+    """Give the furniture meshes of one split as point clouds; ids are library and path.
 
     Args:
         root: Folder with the five ``.sh3f`` libraries.
-        split: ``"train"`` (287 meshes) or ``"test"`` (156 meshes of other libraries).
+        split: ``"train"`` (287 meshes), ``"test"`` (156 meshes of other libraries) or ``"all"``.
         num_points: Surface samples per mesh.
         seed: Seed of the samples.
         only: Rows to keep, for a part of a split; None keeps the whole split.
+        up: Axis that points up in the files.
+
+    Attributes:
+        labels: The 71 class names.
+        rows: The meshes of this split.
 
     Raises:
         DatasetError: A library is missing; the message says where it comes from.
     """
 
+    splits = ("train", "test")
+
     def __init__(
         self,
-        root: Path = FURNITURE_FOLDER,
+        root: str | Path = FURNITURE_FOLDER,
         split: str = "test",
         num_points: int = 20_000,
         seed: int = 0,
         only: Sequence[Row] | None = None,
+        up: str = "y",
     ) -> None:
-        if split not in ("train", "test"):
+        if split not in (*self.splits, "all"):
             raise DatasetError(f"sweethome3d has the splits train and test, not {split!r}")
         everything = read_rows()
         self.labels = sorted({row.label for row in everything})
-        self.rows = [row for row in (everything if only is None else only) if row.split == split]
-        self.root, self.split, self.num_points, self.seed = Path(root), split, num_points, seed
+        self.rows = [row for row in (everything if only is None else only) if split in (row.split, "all")]
+        self.root, self.split, self.num_points, self.seed, self.up = Path(root), split, num_points, seed, up
         missing = sorted({row.library for row in self.rows if not (self.root / row.library).is_file()})
         if missing:
             raise DatasetError(f"{self.root} has no {', '.join(missing)}: {HOW_TO_GET}")
@@ -77,12 +88,35 @@ class SweetHome3D:
         return len(self.rows)
 
     def item(self, index: int) -> tuple[PointCloud, str, str]:
-        """Read one mesh: its point cloud, its label and its id (library and path)."""
+        """Read one mesh: its point cloud, its label and its id."""
         row = self.rows[index]
         with tempfile.TemporaryDirectory() as folder:
             path = extract(self.root / row.library, row.model, Path(folder))
-            cloud = load(path, num_points=self.num_points, seed=self.seed)
-        return cloud, row.label, f"{row.library}/{row.model}"
+            cloud = load(path, num_points=self.num_points, up=self.up, seed=self.seed)
+        return cloud, row.label, self.id(index)
+
+    def label(self, index: int) -> str:
+        """Name the class of one mesh without reading it."""
+        return self.rows[index].label
+
+    def id(self, index: int) -> str:
+        """Name one mesh: its library and its path in it."""
+        return f"{self.rows[index].library}/{self.rows[index].model}"
+
+    def fingerprint(self, index: int) -> str:
+        """Name everything that decides the cloud of one mesh: the checksums of the files beside it, how it is read."""
+        row = self.rows[index]
+        beside = [file for file in self._contents[row.library] if file[0].startswith(row.model.rpartition("/")[0])]
+        reading = [row.model, beside, self.num_points, self.seed, self.up]
+        return hashlib.sha256(json.dumps(reading).encode()).hexdigest()
+
+    @cached_property
+    def _contents(self) -> dict[str, list[tuple[str, int]]]:
+        found = {}
+        for name in {row.library for row in self.rows}:
+            with _opened(self.root / name) as library:
+                found[name] = sorted((file.filename, file.CRC) for file in library.infolist())
+        return found
 
 
 def extract(library: Path, model: str, folder: Path) -> Path:
@@ -93,7 +127,7 @@ def extract(library: Path, model: str, folder: Path) -> Path:
     """
     beside = model.rpartition("/")[0] + "/"
     try:
-        with zipfile.ZipFile(library) as archive:
+        with _opened(library) as archive:
             archive.extractall(
                 folder, [name for name in archive.namelist() if name.startswith(beside) or name == model]
             )
@@ -102,3 +136,10 @@ def extract(library: Path, model: str, folder: Path) -> Path:
     if not (folder / model).is_file():
         raise DatasetError(f"{library} has no model {model}: {HOW_TO_GET}")
     return folder / model
+
+
+def _opened(library: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(library)
+    except zipfile.BadZipFile as error:
+        raise DatasetError(f"{library} is damaged ({error}): install it again") from error

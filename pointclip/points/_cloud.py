@@ -11,7 +11,7 @@ from pointclip.errors import InputError
 from pointclip.meshes import Mesh, RawPoints
 from pointclip.points import _interop
 from pointclip.points._farthest import farthest_point_subset
-from pointclip.points._frames import normalize_unit_sphere
+from pointclip.points._frames import normalize_unit_sphere, turn_up
 from pointclip.points._sampling import sample_surface
 
 
@@ -82,10 +82,30 @@ class PointCloud:
         """
         if num_points >= len(self):
             return self
-        keep = farthest_point_subset(self.points, num_points)
+        return self.rows(farthest_point_subset(self.points, num_points))
+
+    def rows(self, keep: torch.Tensor) -> "PointCloud":
+        """Return the points that a mask (N,) or indices name, with their normals and colours.
+
+        Example:
+            >>> PointCloud(torch.rand(100, 3)).rows(torch.arange(7))
+            PointCloud(7 points, name='')
+        """
         normals = None if self.normals is None else self.normals[keep]
         colors = None if self.colors is None else self.colors[keep]
         return PointCloud(self.points[keep], normals, colors, self.name)
+
+    def turned(self, up: str) -> "PointCloud":
+        """Return the cloud rotated so that the axis named by ``up`` becomes +y, see :func:`turn_up`.
+
+        Example:
+            >>> PointCloud(torch.tensor([[1.0, 2.0, 3.0]])).turned("z").points.tolist()
+            [[1.0, 3.0, -2.0]]
+        """
+        if up == "y":
+            return self
+        normals = None if self.normals is None else turn_up(self.normals, up)
+        return replace(self, points=turn_up(self.points, up), normals=normals)
 
     @classmethod
     def from_numpy(

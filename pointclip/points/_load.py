@@ -11,6 +11,7 @@ from pointclip.meshes import Mesh, RawPoints, load_geometry
 from pointclip.points._cloud import PointCloud
 from pointclip.points._farthest import farthest_point_subset
 from pointclip.points._frames import normalize_unit_sphere, turn_up
+from pointclip.points._outliers import far_outliers
 from pointclip.points._sampling import sample_surface
 
 DEFAULT_NUM_POINTS = 20_000
@@ -22,6 +23,7 @@ def load(
     up: str = "y",
     seed: int = 0,
     normalize: bool = True,
+    drop_outliers: bool = True,
 ) -> PointCloud:
     """Read a mesh or a point cloud from a file, ready to be classified.
 
@@ -36,6 +38,8 @@ def load(
         seed: Same seed, same samples; not negative.
         normalize: Centre on the bounding box and scale the farthest point to distance 1. False keeps the file's
             units (turned by ``up`` all the same).
+        drop_outliers: Leave out the few points that lie far outside of all others (:func:`far_outliers`), which would
+            shrink the shape. Samples of an ordinary mesh lose none.
 
     Returns:
         The cloud, named after the file without its suffix.
@@ -54,7 +58,7 @@ def load(
         pointclip.errors.InputError: chair.obj does not exist: check the path
     """
     _check_arguments(num_points, up, seed)
-    raw = _draw(Path(path), num_points, seed)
+    raw = _draw(Path(path), num_points, seed, drop_outliers)
     points = turn_up(torch.from_numpy(raw.points), up)
     if bool((points == points[0]).all()):
         raise InputError(f"{path} holds {_one_place(len(points))}: a shape needs at least 2 different points")
@@ -71,18 +75,28 @@ def _one_place(count: int) -> str:
     return "a single point" if count == 1 else f"{count} points at one place"
 
 
-def _draw(path: Path, num_points: int | None, seed: int) -> RawPoints:
+def _draw(path: Path, num_points: int | None, seed: int, drop_outliers: bool) -> RawPoints:
     geometry = load_geometry(path)
     if isinstance(geometry, Mesh):
         try:
-            return sample_surface(geometry, num_points or DEFAULT_NUM_POINTS, seed)
+            raw = sample_surface(geometry, num_points or DEFAULT_NUM_POINTS, seed)
         except InputError as error:
             raise InputError(f"{path} cannot be sampled: {error}") from error
-    if num_points is None or len(geometry.points) <= num_points:
-        return geometry
-    keep = farthest_point_subset(torch.from_numpy(geometry.points), num_points).numpy()
-    normals = None if geometry.normals is None else geometry.normals[keep]
-    return RawPoints(geometry.points[keep], normals, None if geometry.colors is None else geometry.colors[keep])
+        return _without_outliers(raw) if drop_outliers else raw
+    raw = _without_outliers(geometry) if drop_outliers else geometry
+    if num_points is None or len(raw.points) <= num_points:
+        return raw
+    return _rows(raw, farthest_point_subset(torch.from_numpy(raw.points), num_points).numpy())
+
+
+def _without_outliers(raw: RawPoints) -> RawPoints:
+    strays = far_outliers(torch.from_numpy(raw.points)).numpy()
+    return _rows(raw, ~strays) if strays.any() else raw
+
+
+def _rows(raw: RawPoints, keep: np.ndarray) -> RawPoints:
+    normals = None if raw.normals is None else raw.normals[keep]
+    return RawPoints(raw.points[keep], normals, None if raw.colors is None else raw.colors[keep])
 
 
 def _check_arguments(num_points: int | None, up: str, seed: int) -> None:
