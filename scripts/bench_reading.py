@@ -31,8 +31,8 @@ def make(root: Path, count: int) -> None:
         mesh = trimesh.creation.uv_sphere(count=[32, 24 + number % 9])
         bumps = 1 + 0.2 * np.sin(mesh.vertices @ random.normal(size=3) * 4)
         lines = [f"OFF{len(mesh.vertices)} {len(mesh.faces)} 0"]
-        lines += ["%.6f %.6f %.6f" % tuple(vertex) for vertex in mesh.vertices * bumps[:, None]]
-        lines += ["3 %d %d %d" % tuple(face) for face in mesh.faces]
+        lines += [" ".join(f"{x:.6f}" for x in vertex) for vertex in mesh.vertices * bumps[:, None]]
+        lines += [f"3 {face[0]} {face[1]} {face[2]}" for face in mesh.faces]
         path = root / "chair" / "train" / f"chair_{number:04d}.off"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(lines) + "\n")

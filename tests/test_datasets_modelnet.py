@@ -119,7 +119,7 @@ def test_what_is_missing_is_told_with_its_source(tmp_path, hdf5):
     for name, words in [
         (f"modelnet40:{tmp_path / 'nowhere'}", "is no folder with ModelNet40.*modelnet.cs.princeton.edu"),
         ("modelnet40", "write modelnet40:FOLDER"),
-        ("modelnet41:x", "did you mean 'modelnet4?10?'"),
+        ("modelnet41:x", "did you mean 'modelnet40'"),
     ]:
         with pytest.raises(DatasetError, match="(?s)" + words):
             open_dataset(name)

@@ -156,9 +156,7 @@ def _numbers(path: Path, count: int, how_to_get: str) -> list[int]:
         reason = " ".join(str(error).split())
         raise DatasetError(f"{path} is no HDF5 file with data and label ({reason}). {how_to_get}") from error
     if len(shape) != 3 or shape[2] != 3 or shape[0] != len(numbers):
-        raise DatasetError(
-            f"{path}: data must be (n, points, 3) and label (n, 1), got {shape} and {len(numbers)} labels"
-        )
+        raise DatasetError(f"{path}: data must be (n, points, 3) with n labels, got {shape} and {len(numbers)} labels")
     if len(numbers) and not 0 <= numbers.min() <= numbers.max() < count:
         raise DatasetError(f"{path}: labels must be below {count}, got {numbers.min()} to {numbers.max()}")
     return numbers.tolist()

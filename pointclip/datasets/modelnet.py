@@ -63,7 +63,7 @@ class ModelNetMeshes(ListedFiles):
 
 
 class ModelNetNormals(ListedFiles):
-    """Give the clouds of ``<class>/<class>_0001.txt``, rows ``x,y,z,nx,ny,nz``, y-up; ids are paths below the folder."""
+    """Give the clouds of ``<class>/<class>_0001.txt``, rows ``x,y,z,nx,ny,nz``, y-up; ids are paths."""
 
     def __init__(self, root: Path, classes: int, split: str, num_points: int, up: str) -> None:
         entries = [entry for part in SPLITS for entry in _resampled(root, classes, part)]
@@ -72,13 +72,15 @@ class ModelNetNormals(ListedFiles):
 
     def _cloud(self, path: Path) -> PointCloud:
         try:
+            if not path.read_bytes().strip():
+                raise InputError(f"{path} is empty: unpack the set again")
             rows = np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
         except FileNotFoundError as error:
             raise InputError(f"{path} is named in the list of shapes and is not there: unpack the set again") from error
         except (OSError, ValueError) as error:
             raise InputError(f"{path} is no table of x,y,z,nx,ny,nz ({error}): unpack the set again") from error
-        if rows.shape[1] not in (3, 6) or not len(rows):
-            raise InputError(f"{path} must have rows x,y,z,nx,ny,nz, got {rows.shape[1]} columns and {len(rows)} rows")
+        if rows.shape[1] not in (3, 6):
+            raise InputError(f"{path} must have rows x,y,z,nx,ny,nz, got {rows.shape[1]} columns")
         normals = rows[:, 3:] if rows.shape[1] == 6 else None
         return cloud_of(path, rows[:, :3], normals, path.stem, self.num_points, self.up)
 

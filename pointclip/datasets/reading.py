@@ -113,7 +113,8 @@ def _read(dataset: Dataset | None, indices: list[int]) -> list[Reading]:
 
 def _one(dataset: Dataset, index: int) -> Reading:
     start = time.perf_counter()
-    cloud, error = None, None
+    cloud: PointCloud | None = None
+    error: Exception | None = None
     try:
         cloud, label, name = dataset.item(index)
     except MemoryError:

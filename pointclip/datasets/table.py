@@ -23,7 +23,7 @@ class PathTable(ListedFiles):
         seed: Seed of the points drawn.
 
     Raises:
-        DatasetError: There is no such file, column or split, or a row lacks a path or a label, or a path is there twice.
+        DatasetError: There is no such file, column or split, a row lacks a path or a label, or a path is there twice.
 
     Example:
         >>> import tempfile
