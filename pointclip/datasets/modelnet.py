@@ -17,10 +17,12 @@ CLASSES_40 = (
     "stairs stool table tent toilet tv_stand vase wardrobe xbox"
 ).split()
 SPLITS = ("train", "test")
-HOW_TO_GET = """ModelNet is not downloaded by pointclip. The folder must hold one of
-  chair/train/chair_0001.off, chair/test/...   ModelNet10.zip or ModelNet40.zip of modelnet.cs.princeton.edu
-  ply_data_train0.h5, train_files.txt, ...     modelnet40_ply_hdf5_2048.zip of the PointNet code
-  chair/chair_0001.txt, modelnet40_train.txt   modelnet40_normal_resampled.zip of the PointNet++ code"""
+HOW_TO_GET = (
+    "ModelNet is not downloaded by pointclip. The folder must hold chair/train/chair_0001.off and so on (ModelNet10.zip "
+    "or ModelNet40.zip of modelnet.cs.princeton.edu), or ply_data_train0.h5 and train_files.txt "
+    "(modelnet40_ply_hdf5_2048.zip of the PointNet code), or chair/chair_0001.txt and modelnet40_train.txt "
+    "(modelnet40_normal_resampled.zip of the PointNet++ code)"
+)
 
 
 def open_modelnet(

@@ -13,11 +13,12 @@ VARIANTS = {
     "obj_only": ("main_split_nobg", ""),
     "pb_t50_rs": ("main_split", "_augmentedrot_scale75"),
 }
-HOW_TO_GET = """ScanObjectNN is not downloaded by pointclip: hkust-vgd.github.io/scanobjectnn gives it to those who agree
-to its terms of use. The folder must hold
-  h5_files/main_split/{training,test}_objectdataset.h5                        obj_bg
-  h5_files/main_split_nobg/{training,test}_objectdataset.h5                   obj_only
-  h5_files/main_split/{training,test}_objectdataset_augmentedrot_scale75.h5   pb_t50_rs"""
+HOW_TO_GET = (
+    "ScanObjectNN is not downloaded by pointclip: hkust-vgd.github.io/scanobjectnn gives it to those who agree to its "
+    "terms of use. The folder must hold h5_files/main_split/{training,test}_objectdataset.h5 (obj_bg), "
+    "h5_files/main_split_nobg/{training,test}_objectdataset.h5 (obj_only) or "
+    "h5_files/main_split/{training,test}_objectdataset_augmentedrot_scale75.h5 (pb_t50_rs)"
+)
 
 
 class ScanObjectNN(Hdf5Clouds):
