@@ -1,7 +1,7 @@
 """Many shapes in one file, a unit vector each, and the shapes nearest to a query.
 
-The file is a safetensors file: ``features`` (N,C) float32, ``names`` (bytes) uint8, the shapes' names in UTF-8 one after
-the other, ``ends`` (N,) int64, where each name ends, and as metadata what made the vectors.
+The file is a safetensors file: ``features`` (N,C) float32, ``names`` uint8, the shapes' names in UTF-8 one after the
+other, ``ends`` (N,) int64, where each name ends in it, and as metadata what made the vectors.
 """
 
 import json
@@ -130,7 +130,9 @@ def write_index(path: str | Path, features: Tensor, names: Sequence[str], origin
     }
     about = json.dumps({"format": FORMAT, **asdict(origin)})
     with whole(path) as draft:
+        mode = draft.stat().st_mode
         save_file(tensors, draft, {_KEY: about})
+        draft.chmod(mode)  # safetensors writes a private file
 
 
 class ShapeIndex:
@@ -163,7 +165,9 @@ class ShapeIndex:
             about = json.loads((self._file.metadata() or {})[_KEY])
             found = about.pop("format")
             if found != FORMAT:
-                raise InputError(f"{path} is of format {found}, and this version reads {FORMAT}: embed the shapes again")
+                raise InputError(
+                    f"{path} is of format {found}, and this version reads {FORMAT}: embed the shapes again"
+                )
             self.origin = Origin(**about | {"eye": Eye(**about["eye"])})
             self._features, self._names = (self._file.get_slice(name) for name in ("features", "names"))
             self._ends = self._file.get_tensor("ends")
