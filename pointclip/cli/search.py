@@ -143,17 +143,24 @@ def _draw(network: "PointCLIP", shapes: "ShapeIndex", hits: "list[Hit]", sheet: 
     size = network.clip.image_size
     pictures, captions, failed = [], [], False
     for rank, hit in enumerate(hits, 1):
-        caption = f"{rank}   {hit.similarity:.3f}"
+        caption = f"{rank}. cosine {hit.similarity:.3f}"
         try:
             pictures.append(picture(network, shapes, hit.index))
         except Exception as error:  # the others are still to be drawn
             text = sentence(error)
             _console.say_error(text if hit.name in text else f"{hit.name}: {text}")
             pictures.append(torch.ones(3, size, size))
-            caption, failed = f"{caption}   not read", True
+            caption, failed = f"{caption}, not read", True
         captions.append(caption)
-    names = tuple(Path(hit.name).name for hit in hits)
-    panel = viz.Panel("", torch.stack(pictures), names, tuple(captions))
+    panel = viz.Panel("", torch.stack(pictures), _short([hit.name for hit in hits]), tuple(captions))
     footer = f"{len(hits)} of {len(shapes):,} shapes of {shapes.path.name}, {network.clip.name}"
     viz.write_sheet(sheet, [panel], asked, footer)
     return failed
+
+
+def _short(paths: list[str]) -> tuple[str, ...]:
+    """Leave out the folders that all paths have in common."""
+    parts = [Path(path).parts for path in paths]
+    least = min(len(each) for each in parts) - 1
+    shared = next((depth for depth in range(least) if len({each[depth] for each in parts}) > 1), least)
+    return tuple(Path(*each[shared:]).as_posix() for each in parts)
