@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from pointclip import __version__
@@ -124,13 +123,10 @@ def _encoded(
 
 
 def _tell(hits: "list[Hit]") -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right")
-    table.add_column(justify="right")
-    table.add_column(overflow="fold")
+    show = _console.printer()
     for rank, hit in enumerate(hits, 1):
-        table.add_row(str(rank), f"{hit.similarity:.3f}", Text(shown(hit.name)), style="green" if rank == 1 else None)
-    _console.printer()(table)
+        style = "green" if rank == 1 else ""
+        show(Text(f"{rank:>{len(str(len(hits)))}}  {hit.similarity:.3f}  {shown(hit.name)}", style, overflow="fold"))
 
 
 def _draw(network: "PointCLIP", shapes: "ShapeIndex", hits: "list[Hit]", sheet: str, asked: str) -> bool:
@@ -159,8 +155,10 @@ def _draw(network: "PointCLIP", shapes: "ShapeIndex", hits: "list[Hit]", sheet: 
 
 
 def _short(paths: list[str]) -> tuple[str, ...]:
-    """Leave out the folders that all paths have in common."""
+    """Give the names of files; where two are the same, their paths below the folders that all have in common."""
     parts = [Path(path).parts for path in paths]
     least = min(len(each) for each in parts) - 1
+    if len({each[-1] for each in parts}) == len(parts):
+        return tuple(each[-1] for each in parts)
     shared = next((depth for depth in range(least) if len({each[depth] for each in parts}) > 1), least)
     return tuple(Path(*each[shared:]).as_posix() for each in parts)
