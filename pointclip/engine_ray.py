@@ -14,9 +14,10 @@ import torch
 from pointclip._optional import require
 from pointclip._outputs import refusals
 from pointclip._parts import read_part
+from pointclip.datasets.protocol import Dataset
 from pointclip.datasets.reading import Reading, read_items
 from pointclip.errors import InputError, PointClipError
-from pointclip.features import Dataset, sight_key
+from pointclip.features import sight_key
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP

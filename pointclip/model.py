@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import torch
 from torch import Tensor, nn
@@ -120,10 +120,9 @@ class PointCLIP(nn.Module):
         views = _rigs.views(views)
         style = images.AUTO if style == images.AUTO else images.style(style)
         clip = FrozenClip(weights.load(name), device=device, precision=precision)
-        given: dict[str, Any] = {"views": views, "style": style, "templates": templates, "adapter": adapter}
-        given |= {"device": device, "precision": precision, "drop_outliers": drop_outliers}
         made = cls(clip, views, style, templates, adapter=few_shot, drop_outliers=drop_outliers)
-        made.again = partial(cls.from_pretrained, name, **given)
+        again = partial(cls.from_pretrained, name, views=views, style=style, templates=templates, adapter=adapter)
+        made.again = partial(again, device=device, precision=precision, drop_outliers=drop_outliers)
         return made
 
     @property

@@ -117,7 +117,7 @@ def test_a_killed_worker_changes_no_byte(cluster, model_name, shapes, truth, tmp
             killed.append(int(min(path.name for path in noted.iterdir())))
             os.kill(killed[0], signal.SIGKILL)
 
-    slow = Slow(shapes.paths, num_points=300)
+    slow = Slow([entry.path for entry in shapes.entries], num_points=300)
     run = encode_dataset(model, slow, tmp_path / "run", part_size=1, engine="ray", workers=WORKERS, watch=kill_one)
     assert bytes_of(run) == truth
     assert killed and len(list(noted.iterdir())) > len(killed)  # those that were left or came anew did the rest
