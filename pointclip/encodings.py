@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from pointclip import engine_ray
 from pointclip._cache import write_bytes
 from pointclip._outputs import check_folder, refusals
 from pointclip._parts import STAGES, Part, part_path, read_part, write_part
@@ -199,7 +200,7 @@ class _Waiting:
 
 
 def _run(engine: str) -> Callable[..., Iterator[int]]:
-    return _run_local
+    return partial(engine_ray.run_parts, make=_make) if engine == "ray" else _run_local
 
 
 def _run_local(

@@ -1,7 +1,8 @@
 """Composition of the pipeline: a shape goes in, class probabilities come out."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import overload
 
@@ -68,6 +69,7 @@ class PointCLIP(nn.Module):
         self.register_buffer("view_weights", fusion.check_weights(chosen, num_views).to(clip.device))
         if adapter is not None:
             adapter.eye.refuse_another(Eye.of(clip.name, clip.identity, self.views, self.style), adapter.path)
+        self.again: Callable[..., PointCLIP] | None = None  # loads the same model in another process
         self.few_shot = adapter
         self.head = None if adapter is None else copy.deepcopy(adapter.head).to(clip.device).requires_grad_(False)
         self.eval()
@@ -118,7 +120,10 @@ class PointCLIP(nn.Module):
         views = _rigs.views(views)
         style = images.AUTO if style == images.AUTO else images.style(style)
         clip = FrozenClip(weights.load(name), device=device, precision=precision)
-        return cls(clip, views, style, templates, adapter=few_shot, drop_outliers=drop_outliers)
+        made = cls(clip, views, style, templates, adapter=few_shot, drop_outliers=drop_outliers)
+        again = partial(cls.from_pretrained, name, views=views, style=style, templates=templates, adapter=adapter)
+        made.again = partial(again, device=device, precision=precision, drop_outliers=drop_outliers)
+        return made
 
     @property
     def device(self) -> torch.device:

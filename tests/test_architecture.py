@@ -17,7 +17,7 @@ ORDER = """
     prompts _init _hub _checkpoints _openclip embedded weights precision clip
     _linear adapter view_weights ensembles fusion heads recipe training solvers _resume checkpoint
     prediction pose model explain shots _rows features _fit_progress tuning fewshot metrics
-    _parts encodings viz report doctor cli __main__
+    _parts engine_ray encodings index retrieval viz report doctor cli __main__
 """.split()
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "py.typed")
 

@@ -14,8 +14,10 @@ from pointclip import __version__
 from pointclip.cli._boundary import EXIT_INTERRUPTED
 from pointclip.cli.classify import classify
 from pointclip.cli.doctor import doctor
+from pointclip.cli.embed import embed
 from pointclip.cli.fit import fit
 from pointclip.cli.models import models
+from pointclip.cli.search import search
 from pointclip.cli.show import show
 
 app = typer.Typer(
@@ -25,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (classify, show, fit, models, doctor):
+for command in (classify, show, fit, embed, search, models, doctor):
     app.command()(command)
 
 

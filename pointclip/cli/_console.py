@@ -59,6 +59,11 @@ class Bar:
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task)
 
+    def reach(self, done: int, _total: int = 0) -> None:
+        """Count up to a number done."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done)
+
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Take the bar off the terminal for the block."""

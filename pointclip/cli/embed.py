@@ -1,0 +1,109 @@
+"""``pointclip embed``: a tree of shapes in, one file to search out."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import Enum
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from pointclip import __version__
+from pointclip.cli import _console, _options
+from pointclip.cli._boundary import EXIT_BAD_INPUT, bounded
+from pointclip.cli.classify import _about, _load
+from pointclip.errors import InputError
+from pointclip.report import shown
+
+
+class Engine(str, Enum):
+    """What ``--engine`` takes."""
+
+    LOCAL, RAY = "local", "ray"
+
+
+Out = Annotated[
+    str, typer.Option("--out", "-o", metavar="FILE", help="The file to write, for pointclip search --in FILE.")
+]
+Where = Annotated[
+    Engine, typer.Option("--engine", help="local: this process. ray: a Ray cluster, RAY_ADDRESS or one of its own.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Threads, or actors of Ray.", show_default="one a core, one a GPU"),
+]
+
+
+@bounded
+def embed(
+    paths: _options.Paths,
+    out: Out,
+    model: _options.Model = "embedded",
+    views: _options.Views = None,
+    style: _options.Style = None,
+    up: _options.Up = _options.UpAxis.Y,
+    points: _options.Points = 20_000,
+    seed: _options.Seed = 0,
+    device: _options.Device = "auto",
+    precision: _options.Precision = _options.Format.AUTO,
+    engine: Where = Engine.LOCAL,
+    workers: Workers = None,
+    json: _options.Json = False,
+) -> None:
+    """Encode shapes once, for pointclip search.
+
+    A file that cannot be read is told and left out, and the exit code is 2. Stopped at any moment, the same command
+    goes on where it was: until the end, what is done lies in OUT.parts.
+    """
+    chosen = _options.settings(
+        views=views,
+        style=style,
+        templates=None,
+        labels=(),
+        up=up,
+        precision=precision,
+        device=device,
+        model=model,
+        points=points,
+        seed=seed,
+    )
+    if _run(paths, out, chosen, engine.value, workers, json):
+        raise typer.Exit(EXIT_BAD_INPUT)
+
+
+def _run(
+    paths: Sequence[str], out: str, chosen: _options.Settings, engine: str, workers: int | None, json: bool
+) -> bool:
+    """Embed all files; tell whether one was left out."""
+    from pointclip.datasets.files import Files
+    from pointclip.fewshot import check_out
+    from pointclip.retrieval import make_index
+    from pointclip.stream import find_shapes
+
+    check_out(out)
+    items = find_shapes(paths)
+    left_out = [(item.path, str(item.error)) for item in items if item.error is not None]
+    shapes = Files([item.path for item in items if item.error is None], chosen.points, chosen.up, chosen.seed)
+    for _, error in left_out:
+        _console.say_error(error)
+    if not len(shapes):
+        raise InputError(f"there is no shape to embed, so {out} was not written")
+    network = _load(chosen)
+    if not json:
+        _console.say_note(_about(network))
+    with _console.progress(len(shapes)) as bar:
+        made = make_index(network, shapes, out, engine=engine, workers=workers, watch=bar.reach)
+    for _, error in made.errors:
+        _console.say_error(error)
+    if not made.shapes:
+        raise InputError(f"no shape could be embedded, so {out} was not written")
+    left_out += made.errors
+    if json:
+        settings = {name: value for name, value in asdict(chosen).items() if name not in ("labels", "templates")}
+        failed = [{"path": path, "error": error} for path, error in left_out]
+        counts = {"shapes": made.shapes, "channels": made.channels, "left_out": failed}
+        _console.write_json({"pointclip": __version__, "index": out, **settings, **counts})
+    else:
+        text = f": {made.shapes} shape{'s' * (made.shapes > 1)}, {made.channels} channels"
+        _console.printer()(Text.assemble((shown(out), "bold"), text + f", {len(left_out)} left out" * bool(left_out)))
+    return bool(left_out)

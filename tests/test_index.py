@@ -1,0 +1,131 @@
+"""The index of shapes: exact search in chunks, one file that says what made it."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch.nn.functional import normalize
+
+from pointclip import index as index_module
+from pointclip import rigs
+from pointclip.checkpoint import Eye
+from pointclip.errors import InputError
+from pointclip.index import Hit, Origin, ShapeIndex, nearest, pool_views, write_index
+
+ORIGIN = Origin(Eye.of("tiny", "abc", rigs.views("ring-2"), "auto"), 300, "z", 4, "0.1.0", "../shapes")
+
+
+def small_numbers(rows, channels, seed=0):
+    """Make products that are exact in float32, with many ties."""
+    return torch.randint(-3, 4, (rows, channels), generator=torch.Generator().manual_seed(seed)).float()
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 64, 1000])
+@pytest.mark.parametrize("k", [1, 10, 64, 2000])
+def test_the_top_is_that_of_a_full_sort_with_ties_to_the_lower_row(chunk, k):
+    matrix, query = small_numbers(1000, 3), small_numbers(1, 3, seed=1)[0]
+    scores, rows = nearest(matrix.split(chunk), query, k)
+    products = (matrix @ query).tolist()
+    order = sorted(range(1000), key=lambda row: (-products[row], row))[:k]
+    assert len(set(products)) < 40  # ties there are
+    assert rows.tolist() == order
+    assert scores.tolist() == [products[row] for row in order]
+
+
+@pytest.mark.parametrize("chunk", [8, 33])
+def test_random_unit_vectors(chunk):
+    generator = torch.Generator().manual_seed(2)
+    matrix = normalize(torch.randn(500, 24, generator=generator), dim=-1)
+    for query in normalize(torch.randn(5, 24, generator=generator), dim=-1):
+        scores, rows = nearest(matrix.split(chunk), query, 20)
+        truth = (matrix.double() @ query.double()).sort(descending=True)
+        assert rows.tolist() == truth.indices[:20].tolist()
+        torch.testing.assert_close(scores, truth.values[:20].float())
+
+
+def test_a_file_gives_back_names_and_what_made_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(index_module, "CHUNK", 2)
+    names = ["a/chair.obj", "Stühle/椅子.ply", "", "a b.xyz", "bad\udcff.obj"]
+    write_index(tmp_path / "i.safetensors", torch.eye(5), names, ORIGIN)
+    found = ShapeIndex(tmp_path / "i.safetensors")
+    assert [found.name(place) for place in range(len(found))] == names
+    assert (found.channels, found.origin.points, found.origin.up, found.origin.seed) == (5, 300, "z", 4)
+    assert found.origin.eye.views.names == rigs.views("ring-2").names
+    assert found.place(0) == tmp_path / "../shapes/a/chair.obj"
+    query = torch.tensor([0.0, 0.0, 0.6, 0.8, 0.6])
+    close = [pytest.approx(value) for value in (0.8, 0.6, 0.6)]
+    places = ((3, "a b.xyz"), (2, ""), (4, "bad\udcff.obj"))
+    assert found.search(query, 3) == [Hit(*place, value) for place, value in zip(places, close, strict=True)]
+    assert len(found.search(query, 99)) == 5
+
+
+def test_the_same_shapes_give_the_same_bytes_that_others_may_read(tmp_path):
+    for name in ("one", "two"):
+        write_index(tmp_path / name, torch.eye(3), ["a", "b", "c"], ORIGIN)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "one").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "plain", "two"]
+
+
+def test_another_model_is_refused_by_its_weights(tmp_path):
+    write_index(tmp_path / "i", torch.eye(3), ["a", "b", "c"], ORIGIN)
+    found = ShapeIndex(tmp_path / "i")
+    found.refuse_another("a new name", "abc")
+    with pytest.raises(InputError, match="made with 'tiny', not with 'other'"):
+        found.refuse_another("other", "xyz")
+    with pytest.raises(InputError, match="other weights of the same name"):
+        found.refuse_another("tiny", "xyz")
+
+
+def test_pooled_views_are_their_weighted_mean(tmp_path):
+    views = normalize(torch.randn(4, 3, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
+    weights = torch.tensor([2.0, 0.0, 1.0])
+    expected = normalize(2 * views[:, 0] + views[:, 2], dim=-1)
+    torch.testing.assert_close(pool_views(views, weights), expected)
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def _text(path):
+    path.write_text("not an index")
+
+
+def _foreign(path):
+    save_file({"features": torch.eye(3)}, path)
+
+
+def _newer(path):
+    content = path.read_bytes()
+    assert b'\\"format\\": 1' in content
+    path.write_bytes(content.replace(b'\\"format\\": 1', b'\\"format\\": 9'))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_cut, "cut or no safetensors"),
+        (_text, "cut or no safetensors"),
+        (_foreign, "is no index"),
+        (_newer, "format 9"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path, damage, message):
+    path = tmp_path / "i.safetensors"
+    write_index(path, torch.eye(3), ["a", "b", "c"], ORIGIN)
+    damage(path)
+    with pytest.raises(InputError, match=message):
+        ShapeIndex(path)
+
+
+def test_wrong_arguments(tmp_path):
+    with pytest.raises(InputError, match="at least one shape"):
+        write_index(tmp_path / "i", torch.zeros(0, 3), [], ORIGIN)
+    with pytest.raises(InputError, match="features"):
+        write_index(tmp_path / "i", torch.eye(3), ["a"], ORIGIN)
+    write_index(tmp_path / "i", torch.eye(3), ["a", "b", "c"], ORIGIN)
+    with pytest.raises(InputError, match="k must be"):
+        ShapeIndex(tmp_path / "i").search(torch.ones(3), 0)
+    with pytest.raises(InputError, match="query"):
+        ShapeIndex(tmp_path / "i").search(torch.ones(4))
