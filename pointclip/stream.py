@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from pointclip.errors import InputError
 from pointclip.meshes import KNOWN_SUFFIXES
@@ -17,6 +19,8 @@ from pointclip.points import PointCloud, load
 
 LARGE_BYTES = 50_000_000
 _ONE_LARGE_FILE = threading.Lock()
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -84,34 +88,63 @@ def read_clouds(
         >>> [item.error is None for item in items]
         [False]
     """
+    workers, ahead = crew(workers, ahead)
+    return in_order(partial(_read, read=read), items, workers, ahead)
+
+
+def crew(workers: int | None, ahead: int | None) -> tuple[int, int]:
+    """Settle how many read at once and how far ahead.
+
+    Raises:
+        InputError: One of them is below 1.
+    """
     workers = max(1, min(4, _cores() - 1)) if workers is None else workers
     ahead = 2 * workers if ahead is None else ahead
     if workers < 1 or ahead < 1:
         raise InputError(f"workers and ahead must be at least 1, got {workers} and {ahead}")
-    source = iter(items)
+    return workers, ahead
+
+
+def in_order(work: Callable[[Given], Made], given: Iterable[Given], workers: int, ahead: int) -> Iterator[Made]:
+    """Work on things in threads and yield what is made of them in order, at most ``ahead`` before they are asked for.
+
+    Example:
+        >>> list(in_order(abs, [-1, 2, -3], workers=2, ahead=2))
+        [1, 2, 3]
+    """
+    source = iter(given)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="pointclip-read")
-    waiting: deque[Future[Item]] = deque()
+    waiting: deque[Future[Made]] = deque()
     try:
-        waiting.extend(pool.submit(_read, item, read) for item in islice(source, ahead))
+        waiting.extend(pool.submit(work, thing) for thing in islice(source, ahead))
         while waiting:
             done = waiting.popleft().result()
-            waiting.extend(pool.submit(_read, item, read) for item in islice(source, 1))
+            waiting.extend(pool.submit(work, thing) for thing in islice(source, 1))
             yield done
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def attempt(name: str, read: Callable[[], Made]) -> tuple[Made | None, Exception | None]:
+    """Read something, or give the reason why not: whatever a file brings about, the others are still to be read.
+
+    Example:
+        >>> attempt("a.obj", lambda: 1 / 0)
+        (None, ZeroDivisionError('division by zero'))
+    """
+    try:
+        return read(), None
+    except MemoryError:
+        return None, InputError(f"{name} needs more memory than there is free: thin it or cut it into parts first")
+    except Exception as error:
+        return None, error
+
+
 def _read(item: Item, read: Callable[[str], PointCloud]) -> Item:
     if item.error is not None:
         return item
-    try:
-        with _ONE_LARGE_FILE if _is_large(item.path) else nullcontext():
-            return Item(item.path, cloud=read(item.path))
-    except MemoryError:
-        error = InputError(f"{item.path} needs more memory than there is free: thin it or cut it into parts first")
-        return Item(item.path, error=error)
-    except Exception as error:  # whatever a file brings about, the others are still to be read
-        return Item(item.path, error=error)
+    with _ONE_LARGE_FILE if _is_large(item.path) else nullcontext():
+        return Item(item.path, *attempt(item.path, partial(read, item.path)))
 
 
 def _cores() -> int:

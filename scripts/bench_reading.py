@@ -1,14 +1,18 @@
 """Read OFF meshes and sample 2,048 points of each, with one worker and with two, in turns; the clouds must be equal.
 
     python scripts/bench_reading.py                      # 1,000 meshes of about 2,000 faces, made in a temporary folder
+    python scripts/bench_reading.py --faces 20000        # as heavy as those of ModelNet are at times
 
-Processes take seconds to start (they import torch), which counts. ``--csv FILE`` writes the row.
+Processes take seconds to start (they import torch). The ratio counts that; the steady ratio is that of the seconds from
+the first reading to the last. On a machine that does other work too, look at the seconds of processor time: what two
+workers take in all, divided by two, is the time they need on two free cores. ``--csv FILE`` writes the row.
 """
 
 import argparse
 import csv
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import tempfile
@@ -21,14 +25,16 @@ import torch
 import trimesh
 
 from pointclip.datasets.modelnet import open_modelnet
+from pointclip.datasets.protocol import Dataset
 from pointclip.datasets.reading import read_items
 
 
-def make(root: Path, count: int) -> None:
-    """Write lumpy spheres of 1,280 to 2,000 faces in ModelNet's layout and with its glued headers."""
+def make(root: Path, count: int, faces: int) -> None:
+    """Write lumpy spheres of about so many faces in ModelNet's layout and with its glued headers."""
     random = np.random.default_rng(0)
     for number in range(count):
-        mesh = trimesh.creation.uv_sphere(count=[32, 24 + number % 9])
+        around = round((faces / 2) ** 0.5)
+        mesh = trimesh.creation.uv_sphere(count=[around, around + number % 9 - 4])
         bumps = 1 + 0.2 * np.sin(mesh.vertices @ random.normal(size=3) * 4)
         lines = [f"OFF{len(mesh.vertices)} {len(mesh.faces)} 0"]
         lines += [" ".join(f"{x:.6f}" for x in vertex) for vertex in mesh.vertices * bumps[:, None]]
@@ -38,30 +44,54 @@ def make(root: Path, count: int) -> None:
         path.write_text("\n".join(lines) + "\n")
 
 
+def run(data: Dataset, workers: int) -> tuple[list[torch.Tensor], dict[str, float]]:
+    """Read everything; give the points, the seconds in all, after the first reading, and of the processors."""
+    start, busy = time.perf_counter(), processor_seconds()
+    readings = read_items(data, range(len(data)), workers)
+    points = [next(readings).cloud.points]
+    first = time.perf_counter()
+    points += [reading.cloud.points for reading in readings]
+    end = time.perf_counter()
+    spent = {"all": end - start, "steady": end - first, "cpu": processor_seconds() - busy}
+    return points, spent
+
+
+def processor_seconds() -> float:
+    """Sum up this process and its ended children."""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in spent)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--meshes", type=int, default=1000)
+    parser.add_argument("--faces", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--csv", type=Path)
     args = parser.parse_args()
+    spent: dict[int, list[dict[str, float]]] = {1: [], 2: []}
+    points = {}
     with tempfile.TemporaryDirectory() as folder:
-        make(Path(folder), args.meshes)
+        make(Path(folder), args.meshes, args.faces)
         data = open_modelnet(folder, 40, "train", num_points=2048)
-        seconds: dict[int, list[float]] = {1: [], 2: []}
-        clouds = {}
         for _ in range(args.rounds):
-            for workers, spans in seconds.items():
-                start = time.perf_counter()
-                clouds[workers] = [reading.cloud.points for reading in read_items(data, range(len(data)), workers)]
-                spans.append(time.perf_counter() - start)
-        equal = all(torch.equal(a, b) for a, b in zip(clouds[1], clouds[2], strict=True))
-    one, two = (statistics.median(seconds[workers]) for workers in (1, 2))
+            for workers, rounds in spent.items():
+                points[workers], seconds = run(data, workers)
+                rounds.append(seconds)
+    equal = all(torch.equal(a, b) for a, b in zip(points[1], points[2], strict=True))
+    one, two = (
+        {kind: statistics.median(seconds[kind] for seconds in rounds) for kind in rounds[0]}
+        for rounds in spent.values()
+    )
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
-    row = {"meshes": args.meshes, "points": 2048, "one_worker_s": f"{one:.2f}", "two_workers_s": f"{two:.2f}"}
-    row |= {"ratio": f"{one / two:.2f}", "equal": equal, "rounds": args.rounds, "cores": os.cpu_count()}
+    row = {"meshes": args.meshes, "faces": args.faces, "points": 2048, "equal": equal}
+    row |= {"one_worker_s": f"{one['all']:.2f}", "two_workers_s": f"{two['all']:.2f}"}
+    row |= {"ratio": f"{one['all'] / two['all']:.2f}", "steady_ratio": f"{one['steady'] / two['steady']:.2f}"}
+    row |= {"one_worker_cpu_s": f"{one['cpu']:.2f}", "two_workers_cpu_s": f"{two['cpu']:.2f}"}
+    row |= {"rounds": args.rounds, "cores": os.cpu_count(), "load": f"{os.getloadavg()[0]:.1f}"}
     row |= {"machine": platform.machine(), "date": f"{datetime.now(timezone.utc):%Y-%m-%d}", "commit": commit}
     for name, value in row.items():
-        print(f"{name:>14}  {value}")
+        print(f"{name:>17}  {value}")
     if args.csv:
         with args.csv.open("w", newline="") as file:
             table = csv.DictWriter(file, row)

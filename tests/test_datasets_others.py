@@ -1,4 +1,4 @@
-"""ScanObjectNN, tables of paths, furniture libraries, and reading them all in worker processes."""
+"""ScanObjectNN, tables of paths, furniture libraries, and what they all can do."""
 
 import pickle
 import zipfile
@@ -13,7 +13,7 @@ from pointclip.datasets.folder import ClassFolder
 from pointclip.datasets.reading import read_items
 from pointclip.datasets.scanobjectnn import CLASSES, ScanObjectNN
 from pointclip.datasets.sweethome3d import Row, SweetHome3D
-from pointclip.errors import DatasetError, InputError
+from pointclip.errors import DatasetError
 
 
 @pytest.fixture
@@ -120,23 +120,6 @@ def folder(tmp_path):
     return ClassFolder(tmp_path / "shapes", num_points=40)
 
 
-def test_workers_change_nothing(folder):
-    order = [10, *range(10), 0]
-    one, two = (list(read_items(folder, order, workers)) for workers in (1, 2))
-    assert [reading.index for reading in one] == order
-    bad = [reading for reading in one if reading.error]
-    assert [(reading.id, reading.label) for reading in bad] == [("cup/5.obj", "cup")]
-    for a, b in zip(one, two, strict=True):
-        assert (a.index, a.id, a.label, type(a.error), str(a.error)) == (
-            b.index,
-            b.id,
-            b.label,
-            type(b.error),
-            str(b.error),
-        )
-        assert a.error or torch.equal(a.cloud.points, b.cloud.points)
-
-
 def test_reading_stays_a_few_ahead(folder):
     asked = []
 
@@ -163,8 +146,3 @@ def test_datasets_travel_to_other_processes(folder, scans):
         data.item(0)
         again = pickle.loads(pickle.dumps(data))
         assert torch.equal(again.item(0)[0].points, data.item(0)[0].points)
-
-
-def test_wrong_numbers(folder):
-    with pytest.raises(InputError, match="workers"):
-        next(read_items(folder, [0], workers=0))

@@ -1,33 +1,38 @@
-"""Shapes of a dataset, read by worker processes in order and a few ahead; a bad one is a reading with its error."""
+"""Shapes of a dataset read in order, ahead of the caller: by worker processes, for reading meshes is plain Python."""
 
-import multiprocessing
 import os
+import pickle
+import subprocess
+import sys
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from queue import SimpleQueue
+from typing import Any
+
+import torch
 
 from pointclip.datasets.protocol import Dataset, id_of, label_of
 from pointclip.errors import InputError, PointClipError
 from pointclip.points import PointCloud
+from pointclip.stream import attempt, crew, in_order
 
-_AT_ONCE = 8  # shapes of one message between processes
+WORTH_PROCESSES = 64  # below that many shapes, processes take longer to start than they save
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Reading:
-    """A shape as it was read.
+    """One shape that was read, or the reason why not.
 
     Attributes:
         index: Its place in the dataset.
-        id: Its name.
+        id: Its name in the dataset.
         label: Its class, "" where unknown.
-        cloud: Its points, or None.
-        error: Why there are none; any exception, for one bad file must not stop the others.
-        seconds: How long the reading took.
+        cloud: Its points; None where there is an error.
+        error: Any exception, for one bad shape must not stop the others.
+        seconds: What the reading took.
     """
 
     index: int
@@ -39,94 +44,143 @@ class Reading:
 
 
 def read_items(
-    dataset: Dataset, indices: Sequence[int], workers: int | None = None, ahead: int | None = None
+    dataset: Dataset, indices: Iterable[int], workers: int | None = None, ahead: int | None = None
 ) -> Iterator[Reading]:
-    """Read shapes in the order of the indices.
+    """Read shapes of a dataset in the order of ``indices``, a few ahead of the caller.
 
     Args:
-        dataset: Where they come from; it is pickled for worker processes.
+        dataset: Where the shapes come from; for several workers it must be picklable.
         indices: Places in the dataset.
-        workers: 1 reads in a thread beside the caller; more are processes, which pay where many files are read, for
-            each takes seconds to start. None is 1.
-        ahead: Most shapes that are read or being read before the caller asks for them; None is 16 per worker.
+        workers: 1 reads in a thread of this process, more in as many processes of one torch thread each. None is one
+            less than the cores this process may use, from 1 to 4, and 1 for a few shapes.
+        ahead: Most clouds that are read or being read before the caller asks for them; None is two per worker.
 
-    Yields:
-        One reading for each index. The number of workers changes nothing in them but the seconds.
+    Returns:
+        An iterator of readings, each with its cloud or its error. Workers start with this call, so that what the caller
+        prepares before it asks for the first reading hides their start; they end with the iterator or this process.
 
     Raises:
-        InputError: A worker process was ended from outside, or ``workers`` is below 1.
+        InputError: ``workers`` or ``ahead`` is below 1, or the dataset cannot be sent to another process.
+        PointClipError: While iterating: a worker process was ended from outside.
+
+    Note:
+        The readings are the same for any number of workers, apart from the seconds.
+
+    Example:
+        >>> from pointclip.datasets.folder import ClassFolder
+        >>> import tempfile, pathlib
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     (pathlib.Path(root) / "cup").mkdir()
+        ...     _ = (pathlib.Path(root) / "cup" / "a.xyz").write_text("0 0 0\\n1 1 1\\n")
+        ...     [(reading.id, reading.cloud) for reading in read_items(ClassFolder(root), [0])]
+        [('cup/a.xyz', PointCloud(2 points, name='a'))]
     """
-    workers = 1 if workers is None else workers
-    ahead = 2 * _AT_ONCE * workers if ahead is None else ahead
-    if workers < 1 or ahead < 1:
-        raise InputError(f"workers and ahead must be at least 1, got {workers} and {ahead}")
-    size = 1 if workers == 1 else min(_AT_ONCE, ahead)
-    groups = (list(indices[start : start + size]) for start in range(0, len(indices), size))
-    pool = _pool(dataset, workers)
-    waiting: deque[Future[list[Reading]]] = deque()
-    try:
-        waiting.extend(pool.submit(_read, *_to(dataset, workers), group) for group in islice(groups, -(-ahead // size)))
-        while waiting:
-            done = waiting.popleft().result()
-            waiting.extend(pool.submit(_read, *_to(dataset, workers), group) for group in islice(groups, 1))
-            yield from done
-    except BrokenProcessPool as error:
-        raise InputError(
-            "a process that read shapes was ended from outside, perhaps for want of memory: use fewer workers"
-        ) from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-_held: Dataset | None = None
-
-
-def _hold(dataset: Dataset) -> None:
-    """Keep the dataset in a worker process, which reads on one thread; Ctrl-C is for the process that waits."""
-    import signal
-
-    import torch
-
-    global _held
-    _held = dataset
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _pool(dataset: Dataset, workers: int) -> Executor:
+    indices = list(indices)
+    alone = len(indices) < WORTH_PROCESSES or type(dataset).__module__ == "__main__"
+    workers, ahead = crew(1 if workers is None and alone else workers, ahead)
     if workers == 1:
-        return ThreadPoolExecutor(1, "pointclip-read")
-    context = multiprocessing.get_context("spawn")  # a fork would copy the caller's threads half
-    return ProcessPoolExecutor(workers, context, initializer=_hold, initargs=(dataset,))
-
-
-def _to(dataset: Dataset, workers: int) -> tuple[Dataset | None]:
-    return (dataset if workers == 1 else None,)
-
-
-def _read(dataset: Dataset | None, indices: list[int]) -> list[Reading]:
-    source = _held if dataset is None else dataset
-    if source is None:
-        raise RuntimeError(f"process {os.getpid()} was given no dataset")
-    return [_one(source, index) for index in indices]
-
-
-def _one(dataset: Dataset, index: int) -> Reading:
-    start = time.perf_counter()
-    cloud: PointCloud | None = None
-    error: Exception | None = None
+        return in_order(partial(read_one, dataset), indices, 1, ahead)
     try:
-        cloud, label, name = dataset.item(index)
-    except MemoryError:
-        label, name = label_of(dataset, index), id_of(dataset, index)
-        error = InputError(f"{name} needs more memory than there is free: thin it or cut it into parts first")
-    except Exception as fault:  # whatever a file brings about, the others are still to be read
-        label, name, error = label_of(dataset, index), id_of(dataset, index), _portable(fault)
-    return Reading(index, name, label, cloud, error, time.perf_counter() - start)
+        dataset_bytes = pickle.dumps(dataset)
+    except Exception as error:  # whatever a dataset's own parts raise
+        raise InputError(f"the dataset cannot be sent to another process ({error}): read it with workers=1") from error
+    return _read_in_processes([_Worker(dataset_bytes) for _ in range(workers)], indices, ahead)
+
+
+def read_one(dataset: Dataset, index: int) -> Reading:
+    """Read one shape here and now."""
+    name, label, start = id_of(dataset, index), label_of(dataset, index), time.perf_counter()
+    item, error = attempt(name, lambda: dataset.item(index))
+    seconds = time.perf_counter() - start
+    return Reading(index, name, label, item and item[0], error and _portable(error), seconds)
+
+
+def _read_in_processes(workers: "list[_Worker]", indices: list[int], ahead: int) -> Iterator[Reading]:
+    idle: SimpleQueue[_Worker] = SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
+
+    def read(index: int) -> Reading:
+        worker = idle.get()
+        try:
+            return worker.read(index)
+        finally:
+            idle.put(worker)
+
+    try:
+        yield from in_order(read, indices, len(workers), ahead)
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+class _Worker:
+    """A process that holds the dataset and reads one shape at a time for one thread of this process.
+
+    No ``multiprocessing``: its children run the caller's script again, so that every caller would need a guard. This
+    one knows pointclip only, hears no Ctrl-C, and ends when its input does, whatever became of the parent.
+    """
+
+    def __init__(self, dataset_bytes: bytes) -> None:
+        one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
+        known = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109
+        self.unsent: bytes | None = dataset_bytes
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pointclip.datasets._worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **one_thread, "PYTHONPATH": known, "PYTHONSAFEPATH": "1"},
+            start_new_session=True,
+        )
+
+    def read(self, index: int) -> Reading:
+        try:
+            answer = self._ask(index)
+        except (OSError, EOFError, pickle.UnpicklingError, ValueError) as error:
+            raise PointClipError(
+                f"a reading process ended early (exit status {self.process.wait()}), perhaps for want of memory, when "
+                f"it was to read shape {index}: free some memory, or read with fewer workers"
+            ) from error
+        if isinstance(answer, Exception):
+            raise answer
+        reading, arrays = answer
+        return reading if arrays is None else replace(reading, cloud=_cloud(*arrays))
+
+    def _ask(self, index: int) -> Any:
+        asked, told = self.process.stdin, self.process.stdout
+        assert asked is not None and told is not None  # both are pipes
+        if self.unsent is not None:
+            pickle.dump(self.unsent, asked)
+            self.unsent = None
+        pickle.dump(index, asked)
+        asked.flush()
+        return pickle.load(told)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdout, self.process.stdin):
+            with suppress(OSError):  # what was still to be sent
+                pipe.close()  # type: ignore[union-attr]
 
 
 def _portable(error: Exception) -> Exception:
-    """Give an exception that passes from process to process, alike from a thread."""
-    if isinstance(error, PointClipError):
-        return type(error)(str(error))
-    return RuntimeError(f"{type(error).__name__}: {' '.join(str(error).split())}")
+    """Give an exception that passes from process to process, and the same one where there is none to pass."""
+    try:
+        return pickle.loads(pickle.dumps(error))
+    except Exception:  # a class of its own with arguments of its own
+        return InputError(f"{type(error).__name__}: {error}")
+
+
+def packed(reading: Reading) -> tuple[Reading, tuple[Any, ...] | None]:
+    """Take a reading apart for a pipe: numpy arrays, for a tensor that is sent keeps a file open where it arrives."""
+    cloud = reading.cloud
+    if cloud is None:
+        return reading, None
+    tensors = (cloud.points, cloud.normals, cloud.colors)
+    return replace(reading, cloud=None), (*(None if t is None else t.numpy() for t in tensors), cloud.name)
+
+
+def _cloud(points: Any, normals: Any, colors: Any, name: str) -> PointCloud:
+    normals, colors = (None if array is None else torch.from_numpy(array) for array in (normals, colors))
+    return PointCloud(torch.from_numpy(points), normals, colors, name)

@@ -1,0 +1,178 @@
+"""Reading in processes: the same readings as in this thread, in order, whatever becomes of a shape or of a worker."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from few_shot_cases import write_box
+
+from pointclip.datasets import reading
+from pointclip.datasets.folder import ClassFolder
+from pointclip.datasets.reading import read_items
+from pointclip.errors import InputError, PointClipError
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    root = tmp_path_factory.mktemp("shapes")
+    for k in range(9):
+        write_box(root / "box" / f"{k}.obj", (1, 2, 1 + k))
+    (root / "box" / "4.obj").write_text("v 0 0 0\nf 1 2 3\n")
+    return ClassFolder(root, num_points=4000)
+
+
+def told(readings):
+    """All but the seconds, bit for bit."""
+    found = []
+    for one in readings:
+        tensors = [] if one.cloud is None else [one.cloud.points, one.cloud.normals, one.cloud.colors]
+        bits = [None if tensor is None else tensor.numpy().tobytes() for tensor in tensors]
+        found.append((one.index, one.id, one.label, bits, one.cloud and one.cloud.name, repr(one.error)))
+    return found
+
+
+def test_processes_give_the_same_readings_in_the_same_order(shapes):
+    order = [8, 0, 4, 1, 7, 2, 2, 5]
+    alone = told(read_items(shapes, order, workers=1))
+    before = set(children())
+    readings = read_items(shapes, order, workers=2)
+    assert len(set(children()) - before) == 2
+    assert told(readings) == alone
+    assert set(children()) == before
+    assert [row[0] for row in alone] == order
+    assert [row[1:3] for row in alone][:2] == [("box/8.obj", "box"), ("box/0.obj", "box")]
+    assert [row[-1] != "None" for row in alone] == [False, False, True, False, False, False, False, False]
+    assert "4.obj" in alone[2][-1] and alone[2][3] == []
+
+
+def children():
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def test_seconds_are_those_of_the_reading(shapes):
+    assert all(0 < one.seconds < 60 for one in read_items(shapes, [0, 1], workers=1))
+
+
+class Untold(Exception):
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+class Odd:
+    """Items that fail in the ways that are hard to send."""
+
+    labels, split, splits = ["a"], "all", ("all",)
+
+    def __len__(self):
+        return 3
+
+    def label(self, index):
+        return "a"
+
+    def id(self, index):
+        return f"odd {index}"
+
+    def fingerprint(self, index):
+        return ""
+
+    def item(self, index):
+        if index == 0:
+            raise MemoryError
+        if index == 1:
+            sys.stdout.write("noise between the answers\n")
+            raise Untold(1, 2)
+        raise InputError(f"{torch.get_num_threads()} thread, open_clip {'open_clip' in sys.modules}")
+
+
+def test_any_exception_is_a_reading_and_workers_have_one_thread_and_no_tower():
+    for workers in (1, 2):
+        first, second, third = read_items(Odd(), [0, 1, 2], workers)
+        assert isinstance(first.error, InputError) and "odd 0 needs more memory" in str(first.error)
+        assert type(second.error) is InputError and str(second.error) == "Untold: 1 and 2"
+    assert str(third.error) == "1 thread, open_clip False"
+
+
+def is_alive(pid):
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (OSError, FileNotFoundError):
+            return False
+        if state == "Z":
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_killed_worker_is_told_and_none_is_left():
+    readings = read_items(Odd(), [2, 1], workers=2)
+    processes = []
+    real = reading._Worker._ask
+
+    def kill(worker, index):
+        processes.append(worker.process.pid)
+        if index == 2:
+            worker.process.send_signal(signal.SIGKILL)
+        return real(worker, index)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(PointClipError, match="ended early.*exit status -9"):
+        patch.setattr(reading._Worker, "_ask", kill)
+        list(readings)
+    assert len(processes) >= 1 and not any(is_alive(pid) for pid in processes)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_a_stopped_program(tmp_path, stop):
+    """The script has no ``if __name__`` guard on purpose."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pointclip.datasets.folder import ClassFolder\n"
+        "from pointclip.datasets.reading import read_items\n"
+        "import itertools, pathlib\n"
+        "readings = read_items(ClassFolder(sys.argv[2], num_points=3000), [0] * 1000, workers=2)\n"
+        "next(readings)\n"
+        "here = pathlib.Path(f'/proc/self/task/{__import__(\"os\").getpid()}/children').read_text()\n"
+        "pathlib.Path(sys.argv[3]).write_text(here)\n"
+        "for _ in readings: __import__('time').sleep(0.1)\n"
+    )
+    write_box(tmp_path / "shapes" / "box" / "a.obj", (1, 2, 3))
+    (tmp_path / "script.py").write_text(code)
+    here = str(Path(__file__).parent)
+    arguments = [sys.executable, tmp_path / "script.py", here, tmp_path / "shapes", tmp_path / "pids"]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE) as program:
+        for _ in range(1200):
+            if (tmp_path / "pids").exists() and (tmp_path / "pids").read_text():
+                break
+            assert program.poll() is None, program.stderr.read().decode()
+            time.sleep(0.05)
+        program.send_signal(stop)
+        program.wait(20)
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert len(pids) == 2 and not any(is_alive(pid) for pid in pids)
+
+
+def test_a_dataset_that_cannot_travel_is_refused(shapes):
+    stuck = ClassFolder(shapes.root)
+    stuck.up = lambda: None
+    with pytest.raises(InputError, match="cannot be sent to another process.*workers=1"):
+        read_items(stuck, [0], workers=2)
+
+
+@pytest.mark.parametrize(("workers", "ahead"), [(0, None), (2, 0)])
+def test_numbers_below_one_are_refused(shapes, workers, ahead):
+    with pytest.raises(InputError, match="at least 1"):
+        read_items(shapes, [0], workers, ahead)
+
+
+def test_few_shapes_are_read_without_a_process(shapes, monkeypatch):
+    monkeypatch.setattr(reading, "_Worker", None)
+    monkeypatch.setattr("pointclip.stream._cores", lambda: 8)
+    assert len(list(read_items(shapes, range(9)))) == 9
