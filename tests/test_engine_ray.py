@@ -87,17 +87,17 @@ class Slow(Files):
 def test_a_stopped_run_is_resumed_to_the_bytes_of_the_local_engine(cluster, model, shapes, tmp_path, monkeypatch):
     monkeypatch.setattr(retrieval, "encode_dataset", partial(encode_dataset, part_size=1))
     make_index(model, shapes, tmp_path / "local", workers=1)
-    ray = partial(make_index, model, shapes, tmp_path / "ray", engine="ray", workers=WORKERS)
+    ray = partial(make_index, model, shapes, tmp_path / "ray", engine="ray")
 
     def stop_at_three(done, total):
         if done >= 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ray(watch=stop_at_three)
+        ray(workers=1, watch=stop_at_three)
     assert len(list(tmp_path.glob("ray.parts/*.parquet"))) >= 3 and not (tmp_path / "ray").exists()
     told = []
-    made = ray(watch=lambda *now: told.append(now))
+    made = ray(workers=WORKERS, watch=lambda *now: told.append(now))
     assert told[0][0] >= 3 and told[-1] == (SHAPES, SHAPES)
     assert made.shapes == SHAPES - 1 and "5.obj" in made.errors[0][1]
     assert (tmp_path / "ray").read_bytes() == (tmp_path / "local").read_bytes()
