@@ -5,15 +5,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from pointclip import descriptions, prompts
 from pointclip import precision as precisions
-from pointclip import prompts
 from pointclip._cache import cache_folder, read_tensor, write_tensor
 from pointclip._checks import check_floating, check_shape
 from pointclip.errors import InputError
@@ -142,36 +141,38 @@ class FrozenClip(nn.Module):
                 parts.append(self.text_model.encode_text(tokens, normalize=True).float())
         return torch.cat(parts)
 
-    def encode_labels(self, labels: Sequence[str], templates: str | Path | Sequence[str] = "single") -> Tensor:
-        """Encode class names, fused over templates in embedding space, and keep the result by content.
+    def encode_labels(self, labels: Sequence[str], templates: descriptions.Prompts = "single") -> Tensor:
+        """Encode class names, fused over templates or descriptions in embedding space, and keep the result by content.
 
         Args:
             labels: K class names; underscores become spaces.
-            templates: A template set of :mod:`pointclip.prompts`, a file of templates, or templates.
+            templates: A template set of :mod:`pointclip.prompts`, a file of templates, or templates; or what the
+                classes look like, as of :func:`pointclip.descriptions.read`.
 
         Returns:
             (K, C) float32, unit length, on the towers' device.
 
         Raises:
-            InputError: A label is empty or there twice, or there are no such templates.
+            InputError: A label is empty, there twice or not described, or there are no such templates.
 
         Note:
             Kept in memory and in the user's cache folder (``POINTCLIP_CACHE`` overrides the place) under the hash of
-            labels, templates and weights; a damaged file is made anew.
+            sentences and weights; a damaged file is made anew.
         """
-        forms = prompts.templates(templates)
-        names = prompts.clean_labels(labels)
-        key = hashlib.sha256(json.dumps([self.identity, names, forms]).encode()).hexdigest()
+        sentences = descriptions.class_sentences(labels, templates)
+        key = hashlib.sha256(json.dumps([self.identity, sentences]).encode()).hexdigest()
         if key not in self._labels:
-            self._labels[key] = self._kept_labels(key, names, forms)
+            self._labels[key] = self._kept_labels(key, sentences)
         return self._labels[key].to(self.device, copy=True)
 
-    def _kept_labels(self, key: str, names: Sequence[str], forms: Sequence[str]) -> Tensor:
+    def _kept_labels(self, key: str, sentences: Sequence[Sequence[str]]) -> Tensor:
         path = cache_folder("text") / f"{key[:40]}.safetensors"
         found = read_tensor(path)
-        if found is None or found.ndim != 2 or len(found) != len(names):
-            every = self.encode_sentences(prompts.sentences(names, forms))
-            found = prompts.ensemble(every.unflatten(0, (len(names), len(forms)))).cpu()
+        if found is None or found.ndim != 2 or len(found) != len(sentences):
+            every = self.encode_sentences([text for texts in sentences for text in texts]).split(
+                list(map(len, sentences))
+            )
+            found = torch.cat([prompts.ensemble(one[None]) for one in every]).cpu()
             write_tensor(path, found)
         return found
 

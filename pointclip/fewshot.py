@@ -1,6 +1,6 @@
 """Few-shot learning: K shapes of each class, frozen features encoded once, a small head, one file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -267,7 +267,7 @@ def _result(
         "num_val": len(targets) if len(judges) else 0,
         "validation": words,
     }
-    templates = model.templates if isinstance(model.templates, str | Path) else list(model.templates)
+    templates = model.templates if isinstance(model.templates, str | Path | Mapping) else list(model.templates)
     about = {**about, **told, "history": fitted.history, "precision": clip.precision.name, "pointclip": __version__}
     about["templates"] = str(templates) if isinstance(templates, Path) else templates
     eye = Eye.of(clip.name, clip.identity, model.views, model.style)

@@ -14,6 +14,7 @@ from pointclip import rigs as _rigs
 from pointclip._checks import check_floating, check_shape
 from pointclip.checkpoint import Checkpoint, Eye, load_checkpoint
 from pointclip.clip import FrozenClip
+from pointclip.descriptions import Prompts
 from pointclip.errors import InputError
 from pointclip.points import PointCloud, far_outliers, normalize_unit_sphere
 from pointclip.pose import check_pose, predict
@@ -35,8 +36,8 @@ class PointCLIP(nn.Module):
         clip: The frozen image and text towers.
         views: V cameras, or a rig's name.
         style: A style of :mod:`pointclip.images`, or ``"auto"``: ``shaded`` when normals are known, else ``depth``.
-        templates: Name of a template set of :mod:`pointclip.prompts`, a file of templates, templates, or ``"auto"``:
-            the bare ``label`` for ``embedded``, whose head was trained on bare labels, else ``shape``.
+        templates: Name of a template set of :mod:`pointclip.prompts`, a file of templates, templates, descriptions, or
+            ``"auto"``: the bare ``label`` for ``embedded``, whose head was trained on bare labels, else ``shape``.
         view_weights: (V,) non-negative; None weighs all views alike.
         adapter: A few-shot head to put behind the towers: it knows its classes and how to fuse the views.
         drop_outliers: Leave the few points far outside of all others (:func:`pointclip.points.far_outliers`) out of
@@ -53,7 +54,7 @@ class PointCLIP(nn.Module):
         clip: FrozenClip,
         views: str | Views = DEFAULT_VIEWS,
         style: str | images.Style = DEFAULT_STYLE,
-        templates: str | Path | Sequence[str] = DEFAULT_TEMPLATES,
+        templates: Prompts = DEFAULT_TEMPLATES,
         view_weights: Tensor | None = None,
         adapter: Checkpoint | None = None,
         drop_outliers: bool = True,
@@ -81,7 +82,7 @@ class PointCLIP(nn.Module):
         *,
         views: str | Views | None = None,
         style: str | images.Style | None = None,
-        templates: str | Path | Sequence[str] = DEFAULT_TEMPLATES,
+        templates: Prompts = DEFAULT_TEMPLATES,
         adapter: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
@@ -94,7 +95,8 @@ class PointCLIP(nn.Module):
                 ``"local-dir:PATH"``; ``"ARCH@FILE"``.
             views: A rig's name (see :func:`pointclip.views`) or views; None is the adapter's, else ``"ring-6"``.
             style: A style's name or a style; None is the adapter's, else ``"auto"``.
-            templates: ``"auto"``, a template set's name, a file, or templates with ``{}`` for the class.
+            templates: ``"auto"``, a template set's name, a file, templates with ``{}`` for the class, or class
+                descriptions (:func:`pointclip.descriptions.read`).
             adapter: A few-shot checkpoint that :func:`pointclip.fit` or ``pointclip fit`` wrote for this model.
             device: ``"cpu"``, ``"cuda"``, ``"auto"`` (CUDA where there is one).
             precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.

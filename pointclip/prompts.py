@@ -173,7 +173,7 @@ def _from_file(path: Path) -> tuple[str, ...]:
     return _checked(tuple(_lines(path, "file of templates")), str(path))
 
 
-def _lines(path: Path, what: str) -> list[str]:
+def _lines(path: Path, what: str, comments: bool = True) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -183,7 +183,7 @@ def _lines(path: Path, what: str) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the {what} {path} cannot be read as UTF-8 text: {error}") from error
     lines = [line.strip() for line in text.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+    return [line for line in lines if line and not (comments and line.startswith("#"))]
 
 
 def _checked(found: tuple[str, ...], where: str) -> tuple[str, ...]:

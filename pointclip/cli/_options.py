@@ -58,7 +58,8 @@ Templates = Annotated[
     str | None,
     typer.Option(
         "--templates",
-        help="Template set (see: pointclip models), file of templates, one template with {} for the label, or auto.",
+        help="Template set (see: pointclip models), file of templates, one template with {} for the label, or a .json "
+        "file of class descriptions.",
         show_default=AUTO_TEMPLATES,
     ),
 ]
@@ -93,7 +94,7 @@ class Settings:
         model: Name of the model.
         views: Name of the rig.
         style: Name of the style.
-        templates: Template set, file or template.
+        templates: Template set, file, template or descriptions.
         up: Axis that points up in the files.
         points: Points drawn on a mesh, and most kept of a cloud.
         seed: Seed of the points drawn.
@@ -138,7 +139,7 @@ def settings(
     Raises:
         InputError: A name is unknown, or the device cannot be used.
     """
-    from pointclip import images, prompts, rigs
+    from pointclip import descriptions, images, rigs
     from pointclip import model as defaults
     from pointclip.clip import pick_device
 
@@ -149,7 +150,7 @@ def settings(
     if style != images.AUTO:
         images.style(style)
     if templates != AUTO_TEMPLATES:
-        prompts.templates(templates)
+        descriptions.check(templates, labels)
     pick_device(device)
     return Settings(model, views, style, templates, up.value, points, seed, device, precision.value, labels)
 
