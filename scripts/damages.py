@@ -114,10 +114,11 @@ def _half(cloud: PointCloud, generator: torch.Generator) -> PointCloud:
 def _one_side(cloud: PointCloud, generator: torch.Generator) -> PointCloud:
     """Keep what a scanner sees that stands still at a random yaw, a little above the shape."""
     turned = _yaw(cloud, generator)
-    size = (128, 128)
+    size = (64, 64)  # coarse, so that samples leave no gaps to look through
     uvz = fit_to_frame(project(turned.points, views("ring-1"), size), size)
-    seen = ops.zbuffer(uvz, size, radius=1.0).index.unique()
-    return cloud.rows(seen[seen >= 0])
+    depth = ops.zbuffer(uvz, size, radius=1.0).depth[0, 0]
+    u, v, z = uvz[0, 0].unbind(-1)
+    return cloud.rows(z <= depth[v.long(), u.long()] + 0.05)
 
 
 def conditions() -> list[Condition]:

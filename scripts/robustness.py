@@ -20,21 +20,25 @@ import platform
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import torch
 from damages import Condition, conditions
 
 from pointclip import PointCLIP
 from pointclip._outputs import whole
+from pointclip.datasets.folder import ClassFolder
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D
 from pointclip.points import PointCloud
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ANSWER = ("condition", "id", "label", "predicted", "in_top5", "up")
 Answers = dict[tuple[str, str], dict[str, str]]
+DATASETS = {"sweethome3d": SweetHome3D, "folder": ClassFolder}
 
 
 def chosen_indices(count: int, limit: int | None) -> list[int]:
@@ -70,15 +74,26 @@ def read_answers(path: Path) -> Answers:
     return {(row["condition"], row["id"]): row for row in rows}
 
 
-def ask(model: PointCLIP, cloud: PointCloud, condition: Condition, labels: list[str], seed: int, shape_id: str) -> dict:
+def ask(
+    model: PointCLIP, item: tuple[PointCloud, str, str], condition: Condition, labels: list[str], seed: int
+) -> dict[str, str]:
     """Damage one shape and classify it."""
-    damaged = condition.change(cloud, generator_for(seed, condition.family, shape_id))
+    cloud, label, name = item
+    damaged = condition.change(cloud, generator_for(seed, condition.family, name))
     model.drop_outliers = condition.drop_outliers
-    prediction = model.classify(damaged, labels, top_k=min(5, len(labels)), pose=condition.pose)
-    return {"predicted": prediction.label, "best": prediction.labels, "up": prediction.up}
+    found = model.classify(damaged, labels, top_k=min(5, len(labels)), pose=condition.pose)
+    told = (condition.name, name, label, found.label, str(label in found.labels), found.up)
+    return dict(zip(ANSWER, told, strict=True))
 
 
-def answer_all(arguments: argparse.Namespace, wanted: list[Condition], data: SweetHome3D, path: Path) -> Answers:
+def shape_id(data: Any, index: int) -> str:
+    """Name a shape without reading it."""
+    if isinstance(data, SweetHome3D):
+        return f"{data.rows[index].library}/{data.rows[index].model}"
+    return data.entries[index].path.relative_to(data.root).as_posix()
+
+
+def answer_all(arguments: argparse.Namespace, wanted: list[Condition], data: Any, path: Path) -> Answers:
     """Classify what has not been yet; give the answers of all that was ever asked with these settings."""
     answers = read_answers(path)
     model = None
@@ -86,33 +101,28 @@ def answer_all(arguments: argparse.Namespace, wanted: list[Condition], data: Swe
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, ANSWER)
         for done, index in enumerate(indices, start=1):
-            row = data.rows[index]
-            shape_id = f"{row.library}/{row.model}"
-            clouds: dict[int, PointCloud] = {}
+            name = shape_id(data, index)
+            items: dict[int, tuple[PointCloud, str, str]] = {}
             for condition in wanted:
-                if (condition.name, shape_id) in answers:
+                if (condition.name, name) in answers:
                     continue
                 model = model or PointCLIP.from_pretrained(arguments.model, views=arguments.views)
                 count = condition.num_points or arguments.points
-                if count not in clouds:
-                    clouds[count] = read_cloud(data, index, count, arguments)
-                told = ask(model, clouds[count], condition, data.labels, arguments.seed, shape_id)
-                hit = str(row.label in told["best"])
-                answer = dict(
-                    zip(ANSWER, (condition.name, shape_id, row.label, told["predicted"], hit, told["up"]), strict=True)
-                )
-                writer.writerow(answer)
+                if count not in items:
+                    items[count] = read(data, index, count, not arguments.no_normals)
+                answers[condition.name, name] = ask(model, items[count], condition, data.labels, arguments.seed)
+                writer.writerow(answers[condition.name, name])
                 file.flush()
-                answers[condition.name, shape_id] = answer
             print(f"\r{done} of {len(indices)} shapes", end="", file=sys.stderr)
     print(file=sys.stderr)
     return answers
 
 
-def read_cloud(data: SweetHome3D, index: int, count: int, arguments: argparse.Namespace) -> PointCloud:
-    one = SweetHome3D(data.root, data.split, count, arguments.seed, only=[data.rows[index]])
-    cloud = one.item(0)[0]
-    return PointCloud(cloud.points, name=cloud.name) if arguments.no_normals else cloud
+def read(data: Any, index: int, num_points: int, normals: bool) -> tuple[PointCloud, str, str]:
+    """Read one shape with so many samples: its cloud, label and id."""
+    data.num_points = num_points
+    cloud, label, _ = data.item(index)
+    return cloud if normals else replace(cloud, normals=None), label, shape_id(data, index)
 
 
 def summary(answers: Answers, ids: list[str], every: list[Condition]) -> list[dict[str, object]]:
@@ -204,9 +214,9 @@ def write_table(rows: list[dict[str, object]], path: Path) -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", choices=("sweethome3d",), default="sweethome3d")
+    parser.add_argument("--dataset", choices=sorted(DATASETS), default="sweethome3d")
     parser.add_argument("--root", type=Path, default=FURNITURE_FOLDER)
-    parser.add_argument("--split", choices=("train", "test"), default="train")
+    parser.add_argument("--split", default="train", help="train, test; all for a folder without splits")
     parser.add_argument("--limit", type=int, help="shapes, spread evenly over the split; all by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--points", type=int, default=10_000)
@@ -235,17 +245,19 @@ def main() -> None:
         if not any(fnmatchcase(condition.name, pattern) for condition in every):
             raise SystemExit(f"no condition is called {pattern!r}: --list prints them all")
     wanted = [one for one in every if any(fnmatchcase(one.name, pattern) for pattern in arguments.conditions)]
-    data = SweetHome3D(arguments.root, split=arguments.split)
+    split = None if arguments.split == "all" else arguments.split
+    data = DATASETS[arguments.dataset](arguments.root, split=split, num_points=arguments.points, seed=arguments.seed)
     settings = [arguments.dataset, arguments.split, arguments.seed, arguments.points, arguments.no_normals]
     settings += [arguments.model, arguments.views]
+    settings += [] if arguments.dataset == "sweethome3d" else [str(arguments.root.resolve())]
     name = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
     answers = answer_all(arguments, wanted, data, arguments.work / f"{name}.csv")
-    rows = [data.rows[index] for index in chosen_indices(len(data), arguments.limit)]
-    table = summary(answers, [f"{row.library}/{row.model}" for row in rows], every)
+    ids = [shape_id(data, index) for index in chosen_indices(len(data), arguments.limit)]
+    table = summary(answers, ids, every)
     for row in table:
         print(f"{row['condition']:<42}{row['top1']:>7}{row['top5']:>7}  changed {row['changed']}  {row['upright']}")
     write_table([row | birth_certificate(arguments) for row in table], arguments.out)
-    title = f"{arguments.model}, {arguments.dataset} {arguments.split}, {len(rows)} shapes, {arguments.points:,} points"
+    title = f"{arguments.model}, {arguments.dataset} {arguments.split}, {len(ids)} shapes, {arguments.points:,} points"
     plot(table, arguments.plot, title)
 
 
