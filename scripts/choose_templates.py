@@ -14,7 +14,6 @@ import csv
 import json
 import shlex
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -49,7 +48,7 @@ DESCRIBED_AS = ("{}", "{label}, {}", "a {label}: {}.")
 def sources() -> dict[str, Any]:
     """Give what is compared: the template sets, then the shipped descriptions in each of their templates."""
     (shipped, path), *_ = SHIPPED.items()
-    held = json.loads(asset(path).read_text(encoding="utf-8"))
+    held = json.loads(asset(path).read_text(encoding="utf-8"))["descriptions"]
     described = {f"{shipped}: {form}": {"templates": [form], "descriptions": held} for form in DESCRIBED_AS}
     return {**{name: name for name in prompts.names()}, **described}
 
@@ -70,7 +69,7 @@ def held_out_features(root: Path, split: str, name: str, cache: Path) -> tuple[T
         model = PointCLIP.from_pretrained(name)
         return encode(model, data)[:, 0], [row.label for row in data.rows], model.clip.encode_sentences
     bench = Bench(root, cache)
-    settings = Settings(**json.loads(embedded.load_head().metadata["settings"]))
+    settings = Settings(**json.loads(embedded.read_head(asset(embedded.HEAD_ASSET)).metadata["settings"]))
     train, shaded = bench.train_set(settings.train_on), bench.features(SHADED).clone()
     features, labels = [], []
     for library in HELD_OUT:
@@ -119,7 +118,7 @@ def main() -> None:
         "dataset": f"sweethome3d, {arguments.split}, libraries {' and '.join(HELD_OUT)}",
         "date": datetime.now(timezone.utc).date().isoformat(),
         "commit": commit.stdout.strip(),
-        "command": shlex.join(["python", *sys.argv]),
+        "command": f"python scripts/choose_templates.py --split {arguments.split} --model {shlex.quote(arguments.model)}",
     }
     for row in rows:
         print(*row.values(), sep="\t")

@@ -188,6 +188,9 @@ def plot(rows: list[dict[str, object]], path: Path, title: str) -> None:
 
 
 def birth_certificate(arguments: argparse.Namespace) -> dict[str, object]:
+    """Say where the figures come from; places on this machine are left out of the command."""
+    limit = [] if arguments.limit is None else ["--limit", str(arguments.limit)]
+    told = ["--split", arguments.split, *limit, "--conditions", *arguments.conditions]
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {
         "dataset": arguments.dataset,
@@ -200,7 +203,7 @@ def birth_certificate(arguments: argparse.Namespace) -> dict[str, object]:
         "device": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
         "date": datetime.now(timezone.utc).date().isoformat(),
         "commit": commit.stdout.strip(),
-        "command": shlex.join(["python", *sys.argv]),
+        "command": shlex.join(["python", "scripts/robustness.py", *told]),
     }
 
 

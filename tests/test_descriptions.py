@@ -82,12 +82,13 @@ def test_a_class_without_a_description_is_refused(tmp_path):
 def test_the_shipped_ones_describe_the_40_classes_of_modelnet():
     names = prompts.read_labels(asset("labels/modelnet40.txt"))
     held = json.loads(asset("labels/modelnet40_descriptions.json").read_text())
-    assert list(held) == list(names)
+    assert list(held["descriptions"]) == list(names)
     found = descriptions.class_sentences(names, "modelnet40-descriptions")
     assert all(3 <= len(texts) <= 5 for texts in found)
     every = [text for texts in found for text in texts]
     assert len(set(every)) == len(every)
-    assert all(text.isascii() and 4 <= len(text.split()) <= 20 for text in every)
+    assert all(text.isascii() and 6 <= len(text.split()) <= 20 for text in every)
+    assert found[0][0].startswith("a airplane: ")
 
 
 def test_features_are_the_mean_of_the_descriptions(tiny_file, tmp_path):
