@@ -95,8 +95,7 @@ class PointCLIP(nn.Module):
                 ``"local-dir:PATH"``; ``"ARCH@FILE"``.
             views: A rig's name (see :func:`pointclip.views`) or views; None is the adapter's, else ``"ring-6"``.
             style: A style's name or a style; None is the adapter's, else ``"auto"``.
-            templates: ``"auto"``, a template set's name, a file, templates with ``{}`` for the class, or class
-                descriptions (:func:`pointclip.descriptions.read`).
+            templates: ``"auto"``, a set's name, a file, templates with ``{}`` for the class, or descriptions of it.
             adapter: A few-shot checkpoint that :func:`pointclip.fit` or ``pointclip fit`` wrote for this model.
             device: ``"cpu"``, ``"cuda"``, ``"auto"`` (CUDA where there is one).
             precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.
@@ -279,8 +278,7 @@ class PointCLIP(nn.Module):
             A prediction for a cloud, a list for a list.
 
         Raises:
-            InputError: The labels are empty, repeated, missing or not the adapter's, ``top_k`` is below 1, or there is
-                no such ``pose``.
+            InputError: ``labels``, ``top_k`` or ``pose`` make no sense, or the labels are not the adapter's.
         """
         if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
             raise InputError(f"top_k must be a whole number of at least 1, got {top_k}")

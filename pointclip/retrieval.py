@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from pointclip import __version__, images
 from pointclip.checkpoint import Eye
+from pointclip.descriptions import Prompts
 from pointclip.encodings import encode_dataset
 from pointclip.errors import InputError
 from pointclip.fewshot import check_out
@@ -88,9 +88,7 @@ def make_index(
 
 
 @torch.no_grad()
-def encode_query(
-    model: "PointCLIP", query: str | PointCloud, templates: str | Path | Sequence[str] | None = None
-) -> Tensor:
+def encode_query(model: "PointCLIP", query: str | PointCloud, templates: Prompts | None = None) -> Tensor:
     """Encode what is searched for.
 
     Args:

@@ -118,7 +118,7 @@ def main() -> None:
         "dataset": f"sweethome3d, {arguments.split}, libraries {' and '.join(HELD_OUT)}",
         "date": datetime.now(timezone.utc).date().isoformat(),
         "commit": commit.stdout.strip(),
-        "command": f"python scripts/choose_templates.py --split {arguments.split} --model {shlex.quote(arguments.model)}",
+        "command": shlex.join(["python", "scripts/choose_templates.py", "--model", arguments.model]),
     }
     for row in rows:
         print(*row.values(), sep="\t")

@@ -24,21 +24,19 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 import torch
 from damages import Condition, conditions
 
 from pointclip import PointCLIP
 from pointclip._outputs import whole
-from pointclip.datasets.folder import ClassFolder
-from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D
+from pointclip.datasets import open_dataset
+from pointclip.features import Dataset
 from pointclip.points import PointCloud
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ANSWER = ("condition", "id", "label", "predicted", "in_top5", "up")
 Answers = dict[tuple[str, str], dict[str, str]]
-DATASETS = {"sweethome3d": SweetHome3D, "folder": ClassFolder}
 
 
 def chosen_indices(count: int, limit: int | None) -> list[int]:
@@ -86,14 +84,13 @@ def ask(
     return dict(zip(ANSWER, told, strict=True))
 
 
-def shape_id(data: Any, index: int) -> str:
-    """Name a shape without reading it."""
-    if isinstance(data, SweetHome3D):
-        return f"{data.rows[index].library}/{data.rows[index].model}"
-    return data.entries[index].path.relative_to(data.root).as_posix()
+def opened(arguments: argparse.Namespace, num_points: int) -> Dataset:
+    """Open the dataset with so many samples per mesh."""
+    name = arguments.dataset if arguments.root is None else f"{arguments.dataset}:{arguments.root}"
+    return open_dataset(name, arguments.split, num_points=num_points, seed=arguments.seed)
 
 
-def answer_all(arguments: argparse.Namespace, wanted: list[Condition], data: Any, path: Path) -> Answers:
+def answer_all(arguments: argparse.Namespace, wanted: list[Condition], data: Dataset, path: Path) -> Answers:
     """Classify what has not been yet; give the answers of all that was ever asked with these settings."""
     answers = read_answers(path)
     model = None
@@ -101,7 +98,7 @@ def answer_all(arguments: argparse.Namespace, wanted: list[Condition], data: Any
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, ANSWER)
         for done, index in enumerate(indices, start=1):
-            name = shape_id(data, index)
+            name = data.id(index)
             items: dict[int, tuple[PointCloud, str, str]] = {}
             for condition in wanted:
                 if (condition.name, name) in answers:
@@ -109,7 +106,7 @@ def answer_all(arguments: argparse.Namespace, wanted: list[Condition], data: Any
                 model = model or PointCLIP.from_pretrained(arguments.model, views=arguments.views)
                 count = condition.num_points or arguments.points
                 if count not in items:
-                    items[count] = read(data, index, count, not arguments.no_normals)
+                    items[count] = read(arguments, index, count)
                 answers[condition.name, name] = ask(model, items[count], condition, data.labels, arguments.seed)
                 writer.writerow(answers[condition.name, name])
                 file.flush()
@@ -118,11 +115,10 @@ def answer_all(arguments: argparse.Namespace, wanted: list[Condition], data: Any
     return answers
 
 
-def read(data: Any, index: int, num_points: int, normals: bool) -> tuple[PointCloud, str, str]:
+def read(arguments: argparse.Namespace, index: int, num_points: int) -> tuple[PointCloud, str, str]:
     """Read one shape with so many samples: its cloud, label and id."""
-    data.num_points = num_points
-    cloud, label, _ = data.item(index)
-    return cloud if normals else replace(cloud, normals=None), label, shape_id(data, index)
+    cloud, label, name = opened(arguments, num_points).item(index)
+    return replace(cloud, normals=None) if arguments.no_normals else cloud, label, name
 
 
 def summary(answers: Answers, ids: list[str], every: list[Condition]) -> list[dict[str, object]]:
@@ -217,9 +213,9 @@ def write_table(rows: list[dict[str, object]], path: Path) -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", choices=sorted(DATASETS), default="sweethome3d")
-    parser.add_argument("--root", type=Path, default=FURNITURE_FOLDER)
-    parser.add_argument("--split", default="train", help="train, test; all for a folder without splits")
+    parser.add_argument("--dataset", default="sweethome3d", help="a name of pointclip.datasets.open_dataset")
+    parser.add_argument("--root", help="its folder, where the name leaves it out")
+    parser.add_argument("--split", help="the training split by default")
     parser.add_argument("--limit", type=int, help="shapes, spread evenly over the split; all by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--points", type=int, default=10_000)
@@ -248,14 +244,13 @@ def main() -> None:
         if not any(fnmatchcase(condition.name, pattern) for condition in every):
             raise SystemExit(f"no condition is called {pattern!r}: --list prints them all")
     wanted = [one for one in every if any(fnmatchcase(one.name, pattern) for pattern in arguments.conditions)]
-    split = None if arguments.split == "all" else arguments.split
-    data = DATASETS[arguments.dataset](arguments.root, split=split, num_points=arguments.points, seed=arguments.seed)
+    data = opened(arguments, arguments.points)
+    arguments.split = data.split
     settings = [arguments.dataset, arguments.split, arguments.seed, arguments.points, arguments.no_normals]
     settings += [arguments.model, arguments.views]
-    settings += [] if arguments.dataset == "sweethome3d" else [str(arguments.root.resolve())]
     name = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
     answers = answer_all(arguments, wanted, data, arguments.work / f"{name}.csv")
-    ids = [shape_id(data, index) for index in chosen_indices(len(data), arguments.limit)]
+    ids = [data.id(index) for index in chosen_indices(len(data), arguments.limit)]
     table = summary(answers, ids, every)
     for row in table:
         print(f"{row['condition']:<42}{row['top1']:>7}{row['top5']:>7}  changed {row['changed']}  {row['upright']}")

@@ -97,8 +97,8 @@ def script(tiny_file, tmp_path, monkeypatch):
     write_boxes(tmp_path / "boxes", 3)
 
     def run(*arguments):
-        fixed = ["--model", tiny_file, "--views", "ring-1", "--points", "300", "--dataset", "folder", "--root", "boxes"]
-        fixed += ["--split", "all", "--out", "out.csv", "--plot", "out.png"]
+        fixed = ["--model", tiny_file, "--views", "ring-1", "--points", "300", "--dataset", "boxes"]
+        fixed += ["--out", "out.csv", "--plot", "out.png"]
         monkeypatch.setattr(sys, "argv", ["robustness.py", *fixed, *map(str, arguments)])
         runpy.run_path(str(SCRIPTS / "robustness.py"), run_name="__main__")
         with open("out.csv", newline="") as file:  # noqa: PTH123

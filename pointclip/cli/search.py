@@ -96,11 +96,11 @@ def _asked(query: str | None, shape: str | None) -> tuple[str, str | None]:
 
 def _load(shapes: "ShapeIndex", model: str | None, templates: str | None, device: str, precision: str) -> "PointCLIP":
     """Load the model of an index, or another name for it."""
-    from pointclip import prompts
+    from pointclip import descriptions
     from pointclip.model import DEFAULT_TEMPLATES, PointCLIP
 
     if templates not in (None, DEFAULT_TEMPLATES):
-        prompts.templates(templates)
+        descriptions.check(templates)
     eye = shapes.origin.eye
     name = eye.model if model is None else model
     with _console.waiting(f"loading {name}"):
