@@ -150,7 +150,7 @@ def summary(answers: Answers, ids: list[str], every: list[Condition]) -> list[di
                 "changed": percent([a["predicted"] != b["predicted"] for a, b in zip(found, clean, strict=True)])
                 if known
                 else "",
-                "upright": percent([a["up"] == "y" for a in found]) if condition.pose == "search" else "",
+                "up_is_y": percent([a["up"] == "y" for a in found]) if condition.pose == "search" else "",
             }
         )
     return rows
@@ -253,7 +253,7 @@ def main() -> None:
     ids = [data.id(index) for index in chosen_indices(len(data), arguments.limit)]
     table = summary(answers, ids, every)
     for row in table:
-        print(f"{row['condition']:<42}{row['top1']:>7}{row['top5']:>7}  changed {row['changed']}  {row['upright']}")
+        print(f"{row['condition']:<42}{row['top1']:>7}{row['top5']:>7}  changed {row['changed']}  {row["up_is_y"]}")
     write_table([row | birth_certificate(arguments) for row in table], arguments.out)
     title = f"{arguments.model}, {arguments.dataset} {arguments.split}, {len(ids)} shapes, {arguments.points:,} points"
     plot(table, arguments.plot, title)

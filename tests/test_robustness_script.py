@@ -115,7 +115,7 @@ def test_a_stopped_run_goes_on_and_ends_the_same(script, monkeypatch):
     assert {row["shapes"] for row in whole.values()} == {"2"}
     assert whole["clean"]["changed"] == "0.0"
     assert whole["1 outlier at 100x"]["changed"] == "0.0", "it is dropped"
-    assert whole["any rotation, pose searched"]["upright"] != "" == whole["any rotation"]["upright"]
+    assert whole["any rotation, pose searched"]["up_is_y"] != "" == whole["any rotation"]["up_is_y"]
     assert Path("out.png").stat().st_size > 1000
     (work,) = Path("build/robustness").iterdir()
     answers = work.read_text()
