@@ -174,7 +174,7 @@ def plot(rows: list[dict[str, object]], path: Path, title: str) -> None:
         if row["condition"] == "clean":
             axes.axvline(row["top1"], color="grey", linestyle=":", linewidth=1)
     axes.set_yticks(places, [row["condition"] for row in rows], fontsize=7)
-    axes.invert_yaxis()
+    axes.set(xlim=(0, 105), ylim=(len(rows) - 0.4, -0.6))
     axes.set_xlabel("top-1 accuracy, %")
     axes.set_title(title, fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -253,7 +253,7 @@ def main() -> None:
     ids = [data.id(index) for index in chosen_indices(len(data), arguments.limit)]
     table = summary(answers, ids, every)
     for row in table:
-        print(f"{row['condition']:<42}{row['top1']:>7}{row['top5']:>7}  changed {row['changed']}  {row["up_is_y"]}")
+        print(f"{row['condition']:<42}{row['top1']:>7}{row['top5']:>7}  changed {row['changed']}  {row['up_is_y']}")
     write_table([row | birth_certificate(arguments) for row in table], arguments.out)
     title = f"{arguments.model}, {arguments.dataset} {arguments.split}, {len(ids)} shapes, {arguments.points:,} points"
     plot(table, arguments.plot, title)
