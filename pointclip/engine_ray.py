@@ -174,7 +174,9 @@ def _cluster(ray: Any, workers: int | None) -> Iterator[None]:
         with _no_stderr():  # on which Ray's core reports its log level
             ray.init(**quiet | ({"address": joined} if joined else own))
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(f"no Ray cluster could be joined at {joined or 'this machine'}: {error}") from error
+        where = f"{joined} could not be joined" if joined else "could not be started here"
+        hint = ": is it up, and does it ask for a token (RAY_AUTH_MODE=token)?" if joined else ""
+        raise InputError(f"a Ray cluster {where} ({error}){hint}") from error
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
