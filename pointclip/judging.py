@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from pointclip._parts import STAGES, Part
+from pointclip.datasets.protocol import Dataset
 from pointclip.encodings import Encodings
 from pointclip.errors import InputError
-from pointclip.features import Dataset
 from pointclip.fusion import fuse
 from pointclip.metrics import FAILED
 

@@ -16,7 +16,7 @@ def validation_split(splits: Sequence[str], judged: str, wanted: str | None = No
 
     Args:
         splits: What the dataset has.
-        judged: The split that is judged.
+        judged: The split that is judged; ``"all"`` leaves nothing to choose on.
         wanted: The user's choice; None takes ``val``, else ``train``.
 
     Returns:
@@ -31,11 +31,13 @@ def validation_split(splits: Sequence[str], judged: str, wanted: str | None = No
     """
     if wanted is not None:
         refuse_test_split(wanted)
-        if wanted == judged:
-            raise InputError(f"nothing is chosen on the split that is judged ({judged!r}): name another for validation")
+        if judged in (wanted, "all"):
+            raise InputError(f"nothing is chosen on shapes that are judged (split {judged!r}): name other splits")
         if wanted not in splits:
             raise InputError(f"the dataset has no split {wanted!r} for validation, it has {', '.join(splits)}")
         return wanted
+    if judged == "all":
+        return None
     return next((name for name in ("val", "train") if name in splits and name != judged), None)
 
 
