@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from pointclip._parts import STAGES, Part
+from pointclip._parts import STAGES
 from pointclip.datasets.protocol import Dataset
 from pointclip.encodings import Encodings
 from pointclip.errors import InputError
@@ -91,7 +93,7 @@ def judge(model: "PointCLIP", split: str, encodings: Encodings, classes: tuple[s
     Returns:
         The shapes in their order.
     """
-    text = None if model.head is not None else model.encode_labels(classes)
+    classifier = _classifier(model, classes)
     place = {name: k for k, name in enumerate(classes)}
     found = Judged(split, classes, [], np.zeros(0, np.int64), np.zeros((0, len(classes)), np.float32), [], {})
     logits, targets = [found.logits], [found.targets]
@@ -100,7 +102,10 @@ def judge(model: "PointCLIP", split: str, encodings: Encodings, classes: tuple[s
         found.ids += part.ids
         found.errors += part.errors
         targets.append(np.array([place[name] for name in part.labels], np.int64))
-        logits.append(_logits(model, part, text, len(classes)))
+        rows = np.zeros((len(part), len(classes)), np.float32)
+        if fine := [k for k, error in enumerate(part.errors) if not error]:
+            rows[fine] = classifier(part.features[fine].to(model.device)).float().cpu().numpy()
+        logits.append(rows)
         for stage in STAGES:
             seconds[stage] += part.seconds[stage]
     found.targets, found.logits = np.concatenate(targets), np.concatenate(logits)
@@ -109,17 +114,12 @@ def judge(model: "PointCLIP", split: str, encodings: Encodings, classes: tuple[s
     return found
 
 
-def _logits(model: "PointCLIP", part: Part, text: torch.Tensor | None, num_classes: int) -> Array:
-    logits = np.zeros((len(part), num_classes), np.float32)
-    fine = [k for k, error in enumerate(part.errors) if not error]
-    if fine:
-        features = part.features[fine].to(model.device)
-        if text is None and model.head is not None:
-            made = model.head(features)
-        else:
-            made = fuse(features, text, model.view_weights, model.clip.logit_scale)
-        logits[fine] = made.float().cpu().numpy()
-    return logits
+def _classifier(model: "PointCLIP", classes: Sequence[str]) -> Callable[[Tensor], Tensor]:
+    """Give the function from view features (B,V,C) to logits (B,K): the few-shot head, or similarity to the names."""
+    if model.head is not None:
+        return model.head
+    text = model.encode_labels(classes)
+    return lambda features: fuse(features, text, model.view_weights, model.clip.logit_scale)
 
 
 def asked_classes(model: "PointCLIP", dataset: Dataset) -> tuple[str, ...]:

@@ -138,7 +138,7 @@ _CLASS_COLUMNS = ("class", "shapes", "right", "accuracy", "precision", "f1", "mi
 
 def _class_rows(table: Any, classes: Sequence[str]) -> Iterable[Sequence[Any]]:
     for name, score in zip(classes, metrics.per_class(table), strict=True):
-        shares = (f"{share:.6f}" for share in (score.recall, score.precision, score.f1))
+        shares = (f"{share:.6f}" if score.shapes else "" for share in (score.recall, score.precision, score.f1))
         other = "" if score.mistaken_for is None else classes[score.mistaken_for]
         yield name, score.shapes, score.right, *shares, other
 

@@ -3,15 +3,13 @@
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
-from click.core import ParameterSource
 
 from pointclip.cli import _console, _judged, _options
 from pointclip.cli._boundary import EXIT_BAD_INPUT, bounded
@@ -80,6 +78,7 @@ Compare = Annotated[
 
 @bounded
 def eval_(
+    context: typer.Context,
     dataset: Dataset = None,
     split: Split = None,
     out: Out = None,
@@ -129,6 +128,7 @@ def eval_(
         seed=seed,
     )
     chosen = _options.with_adapter(chosen, adapter, views=views, style=style, templates=templates)
+    chosen = replace(chosen, up="own" if up is None else up.value)
     request = Request(
         dataset=_short(dataset),
         split=split,
@@ -143,7 +143,7 @@ def eval_(
         engine=engine.value,
         workers=workers,
     )
-    _run(partial(_open, dataset, points, up, seed), chosen, request, out, json)
+    _run(partial(_open, dataset, points, up, seed), chosen, request, out, json, _command(context))
 
 
 def _open(name: str, points: int, up: _options.UpAxis | None, seed: int, split: str | None) -> "Shapes":
@@ -152,7 +152,9 @@ def _open(name: str, points: int, up: _options.UpAxis | None, seed: int, split: 
     return open_dataset(name, split, num_points=points, up=None if up is None else up.value, seed=seed)
 
 
-def _run(opened: "OpenSplit", chosen: _options.Settings, request: "Request", out: str | None, json: bool) -> None:
+def _run(
+    opened: "OpenSplit", chosen: _options.Settings, request: "Request", out: str | None, json: bool, command: str
+) -> None:
     """Evaluate, write and tell; leave with code 2 where shapes failed."""
     from pointclip import result_folder
     from pointclip._outputs import check_folder, make_folder
@@ -175,7 +177,7 @@ def _run(opened: "OpenSplit", chosen: _options.Settings, request: "Request", out
         found = evaluate(network, opened, request, None if folder is None else folder / "parts", watch)
     used = {"device": str(network.device), "precision": network.clip.precision.name, "templates": network.templates}
     settings = {name: value for name, value in (asdict(chosen) | used).items() if name != "labels"}
-    document = result_folder.as_document(found, request.dataset, settings | {"limit": request.limit}, _command())
+    document = result_folder.as_document(found, request.dataset, settings | {"limit": request.limit}, command)
     if folder is not None:
         make_folder(folder)
         result_folder.write_result(folder, found, document)
@@ -225,17 +227,15 @@ def _short(dataset: str) -> str:
     return kind.lower() if colon and not Path(dataset).exists() else Path(dataset).resolve().name
 
 
-def _command() -> str:
+def _command(context: typer.Context) -> str:
     """Write the command line down: what was given, in the order of the options."""
-    context = click.get_current_context()
     words = ["pointclip", "eval"]
     for option in context.command.params:
-        value = context.params.get(option.name or "")
-        if context.get_parameter_source(option.name or "") is not ParameterSource.COMMANDLINE:
+        source = context.get_parameter_source(option.name or "")
+        if source is None or source.name != "COMMANDLINE":
             continue
+        value = context.params[option.name or ""]
         value = value.value if isinstance(value, Enum) else value
-        if isinstance(option, click.Option):
-            words += [option.opts[0]] if value is True else [option.opts[0], str(value)]
-        else:
-            words.append(str(value))
+        words += [option.opts[0]] if option.param_type_name == "option" else []
+        words += [] if value is True else [str(value)]
     return shlex.join(words)

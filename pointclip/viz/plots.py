@@ -103,5 +103,6 @@ def _short(name: str) -> str:
 
 
 def _save(figure: "Figure", path: str | Path) -> None:
+    path = Path(path)
     with whole(path) as draft, refusals(path):
         figure.savefig(draft, format="png", metadata={"Software": None})
