@@ -53,6 +53,11 @@ class Encodings:
                 raise InputError(f"{path} was changed since it was written: remove it and run the same command again")
             yield part
 
+    @property
+    def shapes_sha256(self) -> str:
+        """Name all that decides the clouds of the shapes, in their order."""
+        return json.loads((self.folder / _PLAN).read_text())["shapes_sha256"]
+
     def whole(self) -> Part:
         """Read all parts as one: (N, V, C) features and all that is known of the N shapes."""
         everything = list(self)

@@ -10,14 +10,15 @@ import pytest
 import pointclip
 
 PACKAGE = Path(pointclip.__file__).parent
-LEAVES = {"errors", "_checks", "_optional", "_assets", "_cache", "_outputs", "_threads"}
+LEAVES = {"errors", "_checks", "_optional", "_assets", "_cache", "_outputs", "_threads", "_provenance"}
 # The datum's way from a file to the screen; a module imports only from its left and from the leaves.
 ORDER = """
     meshes points stream datasets _other_cameras _cameras _rig_files rigs projection ops images
     prompts descriptions _init _hub _checkpoints _openclip embedded weights precision clip
     _linear adapter view_weights ensembles fusion heads recipe training solvers _resume checkpoint
     prediction pose model explain shots _rows features _fit_progress tuning fewshot metrics
-    _parts engine_ray encodings index retrieval viz report doctor cli __main__
+    calibration open_set validation _parts engine_ray encodings index retrieval judging scoring evaluation viz report
+    result_folder compare doctor cli __main__
 """.split()
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "py.typed")
 

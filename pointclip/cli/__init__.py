@@ -15,6 +15,7 @@ from pointclip.cli._boundary import EXIT_INTERRUPTED
 from pointclip.cli.classify import classify
 from pointclip.cli.doctor import doctor
 from pointclip.cli.embed import embed
+from pointclip.cli.eval import eval_
 from pointclip.cli.fit import fit
 from pointclip.cli.models import models
 from pointclip.cli.search import search
@@ -27,8 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (classify, show, fit, embed, search, models, doctor):
-    app.command()(command)
+for command in (classify, show, fit, eval_, embed, search, models, doctor):
+    app.command(command.__name__.rstrip("_"))(command)
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,241 @@
+"""``pointclip eval``: a dataset in, a result folder out; and two result folders side by side."""
+
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pointclip.cli import _console, _judged, _options
+from pointclip.cli._boundary import EXIT_BAD_INPUT, bounded
+from pointclip.errors import InputError
+
+if TYPE_CHECKING:
+    from pointclip.datasets.protocol import Dataset as Shapes
+    from pointclip.evaluation import OpenSplit, Request
+
+
+class Engine(str, Enum):
+    """What ``--engine`` takes."""
+
+    LOCAL, RAY = "local", "ray"
+
+
+Dataset = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DATASET",
+        help="A folder of shapes per class, a .csv of paths and labels, or sweethome3d, modelnet40:FOLDER, "
+        "modelnet10:FOLDER, scanobjectnn:FOLDER.",
+    ),
+]
+Split = Annotated[
+    str | None,
+    typer.Option("--split", help="The split to judge.", show_default="test; all of a dataset without splits"),
+]
+ValSplit = Annotated[
+    str | None,
+    typer.Option(
+        "--val-split",
+        help="The split to choose temperature, threshold and weight on; never test.",
+        show_default="val, else a part of train",
+    ),
+]
+Out = Annotated[
+    str | None,
+    typer.Option("--out", "-o", metavar="FOLDER", help="The result folder; stopped, the same command goes on there."),
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Judge so many shapes, spread evenly.")]
+NoCalibrate = Annotated[bool, typer.Option("--no-calibrate", help="Fit no temperature: nothing else is encoded.")]
+WithLogits = Annotated[
+    str | None,
+    typer.Option("--with-logits", metavar="FILE", help="An .npz of another network's ids and logits, to join in."),
+]
+Reject = Annotated[bool, typer.Option("--reject", help="Say 'unknown' of shapes of no listed class, and judge that.")]
+Unknown = Annotated[
+    str | None,
+    typer.Option("--unknown", metavar="A,B", help="Classes struck off the list.", show_default="a fifth, by --seed"),
+]
+Up = Annotated[
+    _options.UpAxis | None,
+    typer.Option("--up", help="Axis that points up in the files.", show_default="the dataset's own, else y"),
+]
+Goal = Annotated[
+    float, typer.Option("--reject-at-most", help="Share of validation shapes of listed classes that may be rejected.")
+]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Of the engine.", show_default="one per core")]
+How = Annotated[Engine, typer.Option("--engine", help="local: this machine. ray: a Ray cluster.")]
+Compare = Annotated[
+    tuple[str, str] | None,
+    typer.Option("--compare", metavar="A B", help="Two result folders side by side, with a paired test."),
+]
+
+
+@bounded
+def eval_(
+    context: typer.Context,
+    dataset: Dataset = None,
+    split: Split = None,
+    out: Out = None,
+    compare: Compare = None,
+    limit: Limit = None,
+    adapter: _options.Adapter = None,
+    model: _options.Model = "embedded",
+    views: _options.Views = None,
+    style: _options.Style = None,
+    templates: _options.Templates = None,
+    up: Up = None,
+    points: _options.Points = 20_000,
+    seed: _options.Seed = 0,
+    device: _options.Device = "auto",
+    precision: _options.Precision = _options.Format.AUTO,
+    val_split: ValSplit = None,
+    no_calibrate: NoCalibrate = False,
+    reject: Reject = False,
+    unknown: Unknown = None,
+    reject_at_most: Goal = 0.05,
+    with_logits: WithLogits = None,
+    engine: How = Engine.LOCAL,
+    workers: Workers = None,
+    json: _options.Json = False,
+) -> None:
+    """Judge a model on a dataset: accuracies with intervals, calibration, plots.
+
+    A shape that cannot be read is a row with its error and counts as wrong, and the exit code is 2.
+    """
+    if compare is not None:
+        _compare(dataset, compare, json)
+        return
+    if dataset is None:
+        raise InputError("name a dataset to judge the model on, or two result folders with --compare A B")
+    from pointclip.evaluation import Request
+
+    chosen = _options.settings(
+        views=views,
+        style=style,
+        templates=templates,
+        labels=(),
+        up=up or _options.UpAxis.Y,
+        precision=precision,
+        device=device,
+        model=model,
+        points=points,
+        seed=seed,
+    )
+    chosen = _options.with_adapter(chosen, adapter, views=views, style=style, templates=templates)
+    chosen = replace(chosen, up="own" if up is None else up.value)
+    request = Request(
+        dataset=_short(dataset),
+        split=split,
+        val_split=val_split,
+        limit=limit,
+        seed=seed,
+        calibrate=not no_calibrate,
+        reject=reject,
+        unknown=tuple(name.strip() for name in (unknown or "").split(",") if name.strip()),
+        goal=reject_at_most,
+        with_logits=with_logits,
+        engine=engine.value,
+        workers=workers,
+    )
+    _run(partial(_open, dataset, points, up, seed), chosen, request, out, json, _command(context))
+
+
+def _open(name: str, points: int, up: _options.UpAxis | None, seed: int, split: str | None) -> "Shapes":
+    from pointclip.datasets import open_dataset
+
+    return open_dataset(name, split, num_points=points, up=None if up is None else up.value, seed=seed)
+
+
+def _run(
+    opened: "OpenSplit", chosen: _options.Settings, request: "Request", out: str | None, json: bool, command: str
+) -> None:
+    """Evaluate, write and tell; leave with code 2 where shapes failed."""
+    from pointclip import result_folder
+    from pointclip._outputs import check_folder, make_folder
+    from pointclip.evaluation import evaluate, open_judged
+    from pointclip.model import PointCLIP
+
+    open_judged(opened, request)
+    folder = None if out is None else check_folder(out)
+    with _console.waiting(f"loading {chosen.model}"):
+        network = PointCLIP.from_pretrained(
+            chosen.model,
+            views=None if chosen.adapter else chosen.views,
+            style=None if chosen.adapter else chosen.style,
+            adapter=chosen.adapter,
+            templates=chosen.templates,
+            device=chosen.device,
+            precision=chosen.precision,
+        )
+    with _watched() as watch:
+        found = evaluate(network, opened, request, None if folder is None else folder / "parts", watch)
+    used = {"device": str(network.device), "precision": network.clip.precision.name, "templates": network.templates}
+    settings = {name: value for name, value in (asdict(chosen) | used).items() if name != "labels"}
+    document = result_folder.as_document(found, request.dataset, settings | {"limit": request.limit}, command)
+    if folder is not None:
+        make_folder(folder)
+        result_folder.write_result(folder, found, document)
+    seconds = result_folder.seconds_per_shape(found.test)
+    if json:
+        _console.write_json(document | {"seconds_per_shape": seconds})
+    else:
+        _judged.tell_result(document, seconds, out)
+    if found.failed:
+        _console.say_error(f"{found.failed} of {len(found.test)} shapes could not be classified")
+        raise typer.Exit(EXIT_BAD_INPUT)
+
+
+@contextmanager
+def _watched() -> Iterator[Callable[[int, int], None]]:
+    """Give a function that shows how many shapes are done, on a bar that begins when the number is known."""
+    with ExitStack() as stack:
+        bars: list[_console.Bar] = []
+        seen = 0
+
+        def watch(done: int, total: int) -> None:
+            nonlocal seen
+            if not bars:
+                bars.append(stack.enter_context(_console.progress(total)))
+            for _ in range(done - seen):
+                bars[0].advance()
+            seen = max(seen, done)
+
+        yield watch
+
+
+def _compare(dataset: str | None, folders: tuple[str, str], json: bool) -> None:
+    from pointclip.compare import compare
+
+    if dataset is not None:
+        raise InputError(f"--compare takes two result folders and no dataset: leave {dataset!r} out")
+    told = compare(*folders)
+    if json:
+        _console.write_json(told)
+    else:
+        _judged.tell_comparison(told)
+
+
+def _short(dataset: str) -> str:
+    """Name a dataset without the place where it lies: ``modelnet40:/data/m`` is ``modelnet40``."""
+    kind, colon, _ = dataset.partition(":")
+    return kind.lower() if colon and not Path(dataset).exists() else Path(dataset).resolve().name
+
+
+def _command(context: typer.Context) -> str:
+    """Write the command line down: what was given, in the order of the options."""
+    words = ["pointclip", "eval"]
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        value = context.params[option.name or ""]
+        value = value.value if isinstance(value, Enum) else value
+        words += [option.opts[0]] if option.param_type_name == "option" else []
+        words += [] if value is True else [str(value)]
+    return shlex.join(words)

@@ -1,0 +1,266 @@
+"""A model judged on a dataset: shapes encoded in parts, scored, and what needs validation chosen on validation."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pointclip import open_set, scoring
+from pointclip.datasets.protocol import Dataset, id_of, label_of
+from pointclip.encodings import encode_dataset
+from pointclip.ensembles import LogitTable, load_logits
+from pointclip.errors import DatasetError, InputError
+from pointclip.judging import Judged, asked_classes, judge
+from pointclip.validation import evenly, validation_part, validation_split
+
+if TYPE_CHECKING:
+    from pointclip.model import PointCLIP
+
+OpenSplit = Callable[[str | None], Dataset]
+Watch = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be judged and how.
+
+    Attributes:
+        dataset: What the dataset is called.
+        split: The split to judge; None is ``test``, or everything of a dataset without splits.
+        val_split: The split to choose on; None is ``val``, else a part of ``train``.
+        limit: Shapes to judge, spread evenly over the split; None takes all.
+        seed: Of the validation part, the held-out classes and the bootstrap.
+        calibrate: Whether to fit a temperature.
+        reject: Whether to calibrate the rejection of unknown classes.
+        unknown: The classes that play the unknown ones; empty draws a fifth of them.
+        goal: The share of validation shapes of listed classes that may be rejected.
+        with_logits: An .npz of another network's logits, for an ensemble.
+        engine: As for :func:`pointclip.encodings.encode_dataset`.
+        workers: Likewise.
+
+    Raises:
+        InputError: Options that need each other are not given together, or a number is out of range.
+    """
+
+    dataset: str = ""
+    split: str | None = None
+    val_split: str | None = None
+    limit: int | None = None
+    seed: int = 0
+    calibrate: bool = True
+    reject: bool = False
+    unknown: tuple[str, ...] = ()
+    goal: float = open_set.GOAL
+    with_logits: str | None = None
+    engine: str = "local"
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.unknown and not self.reject:
+            raise InputError("unknown classes are named for --reject: give both, or leave them out")
+        if not 0 <= self.goal < 1 or (self.limit is not None and self.limit < 1):
+            raise InputError(f"goal must lie in [0, 1) and limit be at least 1, got {self.goal} and {self.limit}")
+
+
+@dataclass(eq=False)
+class Evaluation:
+    """What came out.
+
+    Attributes:
+        test: The shapes that were judged.
+        val: Those that choices were made on, or None.
+        left_out: Shapes of the split whose class the few-shot head does not know.
+        metrics: Accuracies with their intervals, calibration; JSON only.
+        ensemble: With another network's logits: the weight and accuracies; JSON only.
+        together: The predicted classes of the ensemble (N,), or None.
+        rejection: With unknown classes: the threshold and how it fared; JSON only.
+        open_answers: Then for each shape its class or ``unknown``.
+        notes: What a reader of the numbers must know, one sentence each.
+    """
+
+    test: Judged
+    val: Judged | None = None
+    left_out: int = 0
+    metrics: dict[str, Any] = field(default_factory=dict)
+    ensemble: dict[str, Any] | None = None
+    together: np.ndarray[Any, Any] | None = None
+    rejection: dict[str, Any] | None = None
+    open_answers: list[str] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        """Count the judged shapes that could not be classified."""
+        return sum(map(bool, self.test.errors))
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What is to be encoded, settled and checked before the long work."""
+
+    dataset: Dataset
+    classes: tuple[str, ...]
+    places: list[int]
+    left_out: int
+    val: Dataset | None
+    val_places: list[int]
+    table: LogitTable | None
+    unknown: tuple[str, ...]
+
+
+def evaluate(
+    model: "PointCLIP",
+    open_split: OpenSplit,
+    request: Request,
+    parts: str | Path | None = None,
+    watch: Watch | None = None,
+) -> Evaluation:
+    """Judge a model on a split, choosing on validation only.
+
+    Args:
+        model: The model; a few-shot head it carries is what is judged, on the classes it knows.
+        open_split: From the name of a split to the dataset; None is the dataset's own default.
+        request: What to judge and how.
+        parts: Where encoded parts are kept, so that a second start resumes; None keeps none.
+        watch: Called with the shapes done and the shapes in all, of validation and judged ones together.
+
+    Returns:
+        The evaluation. A shape that cannot be read counts as wrong.
+
+    Raises:
+        InputError: A choice would be made on a split named test or on the judged one, or the classes do not fit.
+        DatasetError: There is no such split or no shape.
+    """
+    dataset, val_name = open_judged(open_split, request)
+    plan = _plan(model, dataset, None if val_name is None else open_split(val_name), request)
+    val = None
+    with _workplace(parts) as folder:
+        if plan.val is not None and plan.val_places:
+            val = _judged(model, plan.val, plan.val_places, folder / "validation", plan, request, watch).fine()
+        test = _judged(model, dataset, plan.places, folder / "judged", plan, request, watch)
+    found = Evaluation(test, val if val else None, plan.left_out)
+    found.notes += _notes(found, model, request)
+    _score(found, plan, request)
+    return found
+
+
+def open_judged(open_split: OpenSplit, request: Request) -> tuple[Dataset, str | None]:
+    """Open the split to judge and name the one to choose on; refuse a leak before any work.
+
+    Raises:
+        InputError: A choice would be made on a split named test or on the judged one.
+        DatasetError: There is no such split.
+    """
+    dataset = open_split(request.split)
+    splits = tuple(getattr(dataset, "splits", (dataset.split,)))
+    if request.split is None and "test" in splits:
+        dataset = open_split("test")
+    elif request.split is None and dataset.split != "all":
+        raise DatasetError(f"the dataset has the splits {', '.join(splits)}: name the one to judge with --split")
+    val_name = validation_split(splits, dataset.split, request.val_split)
+    needed = request.calibrate or request.reject or request.with_logits is not None
+    return dataset, val_name if needed else None
+
+
+def _plan(model: "PointCLIP", dataset: Dataset, val: Dataset | None, request: Request) -> _Plan:
+    classes = asked_classes(model, dataset)
+    known, labels = set(classes), _labels(dataset)
+    places = [place for place, label in enumerate(labels) if label in known]
+    if not places:
+        raise DatasetError(f"the split {dataset.split!r} has no shape of the classes asked for")
+    chosen = [places[k] for k in evenly(len(places), request.limit)]
+    val_places: list[int] = []
+    if val is not None:
+        usable = [place for place, label in enumerate(_labels(val)) if label in known]
+        names = _labels(val)
+        val_places = [usable[k] for k in validation_part([names[k] for k in usable], val.split, request.seed)]
+    table = None
+    if request.with_logits is not None:
+        table = load_logits(request.with_logits, len(classes))
+        table.rows([id_of(dataset, k) for k in chosen])
+        table.rows([] if val is None else [id_of(val, k) for k in val_places])
+    present = {labels[k] for k in chosen}
+    unknown = scoring.held_out(classes, present, request.unknown, request.seed) if request.reject else ()
+    return _Plan(dataset, classes, chosen, len(labels) - len(places), val, val_places, table, unknown)
+
+
+def _labels(dataset: Dataset) -> list[str]:
+    return [label_of(dataset, place) for place in range(len(dataset))]
+
+
+@contextmanager
+def _workplace(parts: str | Path | None) -> Iterator[Path]:
+    if parts is not None:
+        yield Path(parts)
+        return
+    with tempfile.TemporaryDirectory(prefix="pointclip-eval-") as folder:
+        yield Path(folder)
+
+
+def _judged(
+    model: "PointCLIP",
+    dataset: Dataset,
+    places: list[int],
+    folder: Path,
+    plan: _Plan,
+    request: Request,
+    watch: Watch | None,
+) -> Judged:
+    """Encode some shapes of a split and compute their logits."""
+    before, total = 0 if dataset is plan.val else len(plan.val_places), len(plan.places) + len(plan.val_places)
+
+    def told(done: int, _: int) -> None:
+        if watch is not None:
+            watch(before + done, total)
+
+    how: dict[str, Any] = {"engine": request.engine, "workers": request.workers}
+    encoded = encode_dataset(model, dataset, folder, indices=places, watch=told, **how)
+    return judge(model, dataset.split, encoded, plan.classes)
+
+
+def _notes(found: Evaluation, model: "PointCLIP", request: Request) -> Sequence[str]:
+    """Say what a reader of the numbers must know."""
+    notes = []
+    if found.left_out:
+        notes.append(f"{found.left_out} shapes of classes that the few-shot head does not know were left out")
+    if found.failed:
+        notes.append(f"{found.failed} shapes could not be classified and count as wrong")
+    if model.clip.name == "embedded" and request.dataset == "sweethome3d":
+        if found.test.split == "train":
+            notes.append("the head of 'embedded' was trained on these very shapes: nothing here says how good it is")
+        elif found.val is not None:
+            notes.append(
+                "the head of 'embedded' was trained on the train split: what was chosen on part of it is optimistic"
+            )
+    wanted = [
+        name
+        for name, given in (
+            ("a temperature", request.calibrate),
+            ("the threshold of rejection", request.reject),
+            ("the weight of the ensemble", request.with_logits is not None),
+        )
+        if given
+    ]
+    if wanted and found.val is None:
+        notes.append(f"there are no shapes to choose on besides the judged ones: {' and '.join(wanted)} was left out")
+    if wanted and found.val is not None and model.few_shot is not None and found.val.split == "train":
+        notes.append(
+            "validation shapes come from train and may have taught the few-shot head: what was chosen on them "
+            f"({', '.join(wanted)}) is optimistic"
+        )
+    return notes
+
+
+def _score(found: Evaluation, plan: _Plan, request: Request) -> None:
+    test, val = found.test, found.val
+    temperature = scoring.fit_temperature(val) if val is not None and request.calibrate else None
+    found.metrics = scoring.accuracies(test, request.seed) | scoring.calibration_errors(test, temperature)
+    if plan.table is not None:
+        found.ensemble, found.together = scoring.with_other(test, val, plan.table)
+    if request.reject:
+        settings = (request.goal, request.calibrate, request.seed)
+        found.rejection, found.open_answers = scoring.without_classes(test, val, plan.unknown, *settings)

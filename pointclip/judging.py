@@ -1,0 +1,147 @@
+"""The shapes of a split with a model's logits: what every score is computed from."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pointclip._parts import STAGES
+from pointclip.datasets.protocol import Dataset
+from pointclip.encodings import Encodings
+from pointclip.errors import InputError
+from pointclip.fusion import fuse
+from pointclip.metrics import FAILED
+
+if TYPE_CHECKING:
+    from pointclip.model import PointCLIP
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(eq=False)
+class Judged:
+    """Shapes of one split with the model's logits.
+
+    Attributes:
+        split: Its name.
+        classes: K class names, as the dataset spells them.
+        ids: N names.
+        targets: (N,) int64, the true class of each shape.
+        logits: (N,K) float32; zeros where there is an error.
+        errors: N sentences, "" where the shape was classified.
+        seconds: For each stage (N,).
+        sha256: Names all that decides the clouds of the shapes.
+    """
+
+    split: str
+    classes: tuple[str, ...]
+    ids: list[str]
+    targets: Array
+    logits: Array
+    errors: list[str]
+    seconds: dict[str, Array]
+    sha256: str = ""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def ok(self) -> Array:
+        """Tell which shapes were classified, (N,) bool."""
+        return np.array([not error for error in self.errors], bool)
+
+    @property
+    def predicted(self) -> Array:
+        """Give the predicted class of each shape, ``metrics.FAILED`` where there is an error."""
+        return np.where(self.ok, self.logits.argmax(1), FAILED)
+
+    @property
+    def labels(self) -> list[str]:
+        """Name the true class of each shape."""
+        return [self.classes[target] for target in self.targets.tolist()]
+
+    @property
+    def list_sha256(self) -> str:
+        """Name the shapes and their true classes, whatever was read of them."""
+        rows = [list(pair) for pair in zip(self.ids, self.labels, strict=True)]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+    def fine(self) -> "Judged":
+        """Give the shapes that were classified."""
+        ok = self.ok
+        ids = [name for name, kept in zip(self.ids, ok.tolist(), strict=True) if kept]
+        seconds = {stage: known[ok] for stage, known in self.seconds.items()}
+        rows = self.targets[ok], self.logits[ok], [""] * len(ids)
+        return Judged(self.split, self.classes, ids, *rows, seconds, self.sha256)
+
+
+@torch.no_grad()
+def judge(model: "PointCLIP", split: str, encodings: Encodings, classes: tuple[str, ...]) -> Judged:
+    """Compute logits from view features, part by part.
+
+    Args:
+        model: Its few-shot head, or its text tower and view weights.
+        split: The name of the split.
+        encodings: The view features.
+        classes: K class names, in the order of the logits; every shape is of one of them.
+
+    Returns:
+        The shapes in their order.
+    """
+    classifier = _classifier(model, classes)
+    place = {name: k for k, name in enumerate(classes)}
+    found = Judged(split, classes, [], np.zeros(0, np.int64), np.zeros((0, len(classes)), np.float32), [], {})
+    logits, targets = [found.logits], [found.targets]
+    seconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    for part in encodings:
+        found.ids += part.ids
+        found.errors += part.errors
+        targets.append(np.array([place[name] for name in part.labels], np.int64))
+        rows = np.zeros((len(part), len(classes)), np.float32)
+        if fine := [k for k, error in enumerate(part.errors) if not error]:
+            rows[fine] = classifier(part.features[fine].to(model.device)).float().cpu().numpy()
+        logits.append(rows)
+        for stage in STAGES:
+            seconds[stage] += part.seconds[stage]
+    found.targets, found.logits = np.concatenate(targets), np.concatenate(logits)
+    found.seconds = {stage: np.array(known) for stage, known in seconds.items()}
+    found.sha256 = encodings.shapes_sha256
+    return found
+
+
+def _classifier(model: "PointCLIP", classes: Sequence[str]) -> Callable[[Tensor], Tensor]:
+    """Give the function from view features (B,V,C) to logits (B,K): the few-shot head, or similarity to the names."""
+    if model.head is not None:
+        return model.head
+    text = model.encode_labels(classes)
+    return lambda features: fuse(features, text, model.view_weights, model.clip.logit_scale)
+
+
+def asked_classes(model: "PointCLIP", dataset: Dataset) -> tuple[str, ...]:
+    """Name the classes to choose among, in the order of the logits: the dataset's, or those a few-shot head knows.
+
+    Raises:
+        InputError: The head knows none of the dataset's classes.
+    """
+    if model.few_shot is None:
+        return tuple(dataset.labels)
+    spelled = {plain(name): name for name in dataset.labels}
+    asked = tuple(spelled.get(plain(name), name) for name in model.few_shot.labels)
+    if not set(asked) & set(dataset.labels):
+        raise InputError(f"{model.few_shot.path} knows none of the dataset's classes, such as {dataset.labels[0]!r}")
+    return asked
+
+
+def plain(name: str) -> str:
+    """Spell a class name so that the same names are equal.
+
+    Example:
+        >>> plain("Night_stand ")
+        'night stand'
+    """
+    return " ".join(name.replace("_", " ").split()).casefold()
