@@ -5,8 +5,9 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -125,10 +126,11 @@ def encode_dataset(
     if watch is not None:
         watch(done, len(chosen))
     if missing:
-        for count in _run(engine)(model, dataset, missing, workers):
-            done += count
-            if watch is not None:
-                watch(done, len(chosen))
+        with closing(_run(engine)(model, dataset, missing, workers)) as counts:  # workers stop when the caller does
+            for count in counts:
+                done += count
+                if watch is not None:
+                    watch(done, len(chosen))
     return found
 
 
@@ -204,13 +206,13 @@ class _Waiting:
         return found
 
 
-def _run(engine: str) -> Callable[..., Iterator[int]]:
+def _run(engine: str) -> Callable[..., Generator[int, None, None]]:
     return partial(engine_ray.run_parts, make=_make) if engine == "ray" else _run_local
 
 
 def _run_local(
     model: "PointCLIP", dataset: Dataset, missing: list[tuple[Path, list[int]]], workers: int | None
-) -> Iterator[int]:
+) -> Generator[int, None, None]:
     """Work on parts in threads, a few parts read ahead; give the size of each part as it is done."""
     on_cpu = model.device.type == "cpu"
     count = workers or (cores() if on_cpu else 1)

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +33,7 @@ def run_parts(
     missing: Sequence[tuple[Path, list[int]]],
     workers: int | None,
     make: Make,
-) -> Iterator[int]:
+) -> Generator[int, None, None]:
     """Make parts in the actors of a Ray cluster; the parts of a lost worker are made by another.
 
     Args:
@@ -143,7 +143,7 @@ class _Actor:
         return self.crew.work(self.model, Path(path), [int(index) for index in indices])
 
 
-def _run(crew: Crew, pieces: list[dict[str, Any]], workers: int | None, gpus: int) -> Iterator[int]:
+def _run(crew: Crew, pieces: list[dict[str, Any]], workers: int | None, gpus: int) -> Generator[int, None, None]:
     ray = require("ray", extra="cluster")
     require("ray.data", extra="cluster")
     with _cluster(ray, workers):
@@ -169,7 +169,7 @@ def _cluster(ray: Any, workers: int | None) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    own = {"num_cpus": workers, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+    own = {"address": "local", "num_cpus": workers, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
     try:
         with _no_stderr():  # on which Ray's core reports its log level
             ray.init(**quiet | ({"address": joined} if joined else own))
