@@ -1,15 +1,16 @@
-"""Shapes of a dataset read in order, ahead of the caller: by worker processes, for reading meshes is plain Python."""
+"""Shapes of a dataset read in order, ahead of the caller; by processes too, for reading meshes is plain Python."""
 
 import os
 import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
+from threading import Event, Thread
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from pointclip.stream import attempt, crew, in_order
 WORTH_PROCESSES = 64  # below that many shapes, processes take longer to start than they save
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reading:
     """One shape that was read, or the reason why not.
 
@@ -43,6 +44,9 @@ class Reading:
     seconds: float
 
 
+Read = Callable[[int], Reading]
+
+
 def read_items(
     dataset: Dataset, indices: Iterable[int], workers: int | None = None, ahead: int | None = None
 ) -> Iterator[Reading]:
@@ -51,13 +55,14 @@ def read_items(
     Args:
         dataset: Where the shapes come from; for several workers it must be picklable.
         indices: Places in the dataset.
-        workers: 1 reads in a thread of this process, more in as many processes of one torch thread each. None is one
-            less than the cores this process may use, from 1 to 4, and 1 for a few shapes.
+        workers: The first is a thread of this process, each further one a process of one torch thread, which takes part
+            as soon as it has started. None is one less than the cores this process may use, from 1 to 4, and 1 for a
+            few shapes.
         ahead: Most clouds that are read or being read before the caller asks for them; None is two per worker.
 
     Returns:
-        An iterator of readings, each with its cloud or its error. Workers start with this call, so that what the caller
-        prepares before it asks for the first reading hides their start; they end with the iterator or this process.
+        An iterator of readings, each with its cloud or its error. Processes start with this call; they end with the
+        iterator or with this process, however it ends.
 
     Raises:
         InputError: ``workers`` or ``ahead`` is below 1, or the dataset cannot be sent to another process.
@@ -84,7 +89,10 @@ def read_items(
         dataset_bytes = pickle.dumps(dataset)
     except Exception as error:  # whatever a dataset's own parts raise
         raise InputError(f"the dataset cannot be sent to another process ({error}): read it with workers=1") from error
-    return _read_in_processes([_Worker(dataset_bytes) for _ in range(workers)], indices, ahead)
+    idle: SimpleQueue[Read] = SimpleQueue()
+    idle.put(partial(read_one, dataset))
+    others = [_Worker(dataset_bytes, idle) for _ in range(workers - 1)]
+    return _read_together(idle, others, indices, ahead)
 
 
 def read_one(dataset: Dataset, index: int) -> Reading:
@@ -95,22 +103,20 @@ def read_one(dataset: Dataset, index: int) -> Reading:
     return Reading(index, name, label, item and item[0], error and _portable(error), seconds)
 
 
-def _read_in_processes(workers: "list[_Worker]", indices: list[int], ahead: int) -> Iterator[Reading]:
-    idle: SimpleQueue[_Worker] = SimpleQueue()
-    for worker in workers:
-        idle.put(worker)
-
+def _read_together(
+    idle: "SimpleQueue[Read]", others: "list[_Worker]", indices: list[int], ahead: int
+) -> Iterator[Reading]:
     def read(index: int) -> Reading:
-        worker = idle.get()
+        reader = idle.get()
         try:
-            return worker.read(index)
+            return reader(index)
         finally:
-            idle.put(worker)
+            idle.put(reader)
 
     try:
-        yield from in_order(read, indices, len(workers), ahead)
+        yield from in_order(read, indices, 1 + len(others), ahead)
     finally:
-        for worker in workers:
+        for worker in others:
             worker.end()
 
 
@@ -121,10 +127,9 @@ class _Worker:
     one knows pointclip only, hears no Ctrl-C, and ends when its input does, whatever became of the parent.
     """
 
-    def __init__(self, dataset_bytes: bytes) -> None:
+    def __init__(self, dataset_bytes: bytes, idle: "SimpleQueue[Read]") -> None:
         one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
         known = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109
-        self.unsent: bytes | None = dataset_bytes
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pointclip.datasets._worker"],
             stdin=subprocess.PIPE,
@@ -132,11 +137,24 @@ class _Worker:
             env={**os.environ, **one_thread, "PYTHONPATH": known, "PYTHONSAFEPATH": "1"},
             start_new_session=True,
         )
+        self.ready = Event()
+        Thread(target=self._start, args=(dataset_bytes, idle), daemon=True).start()
+
+    def _start(self, dataset_bytes: bytes, idle: "SimpleQueue[Read]") -> None:
+        with suppress(OSError, EOFError, ValueError, pickle.UnpicklingError):  # the first to ask will be told
+            self._ask(dataset_bytes)
+        self.ready.set()
+        idle.put(self.read)
 
     def read(self, index: int) -> Reading:
+        """Let the process read one shape.
+
+        Raises:
+            PointClipError: It ended early, or could not make the dataset.
+        """
         try:
             answer = self._ask(index)
-        except (OSError, EOFError, pickle.UnpicklingError, ValueError) as error:
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
             raise PointClipError(
                 f"a reading process ended early (exit status {self.process.wait()}), perhaps for want of memory, when "
                 f"it was to read shape {index}: free some memory, or read with fewer workers"
@@ -146,13 +164,10 @@ class _Worker:
         reading, arrays = answer
         return reading if arrays is None else replace(reading, cloud=_cloud(*arrays))
 
-    def _ask(self, index: int) -> Any:
+    def _ask(self, what: Any) -> Any:
         asked, told = self.process.stdin, self.process.stdout
         assert asked is not None and told is not None  # both are pipes
-        if self.unsent is not None:
-            pickle.dump(self.unsent, asked)
-            self.unsent = None
-        pickle.dump(index, asked)
+        pickle.dump(what, asked)
         asked.flush()
         return pickle.load(told)
 
