@@ -18,8 +18,8 @@ CLASSES_40 = (
 ).split()
 SPLITS = ("train", "test")
 HOW_TO_GET = (
-    "ModelNet is not downloaded by pointclip. The folder must hold chair/train/chair_0001.off and so on (ModelNet10.zip or "
-    "ModelNet40.zip of modelnet.cs.princeton.edu), or ply_data_train0.h5 and train_files.txt "
+    "ModelNet is not downloaded by pointclip. The folder must hold chair/train/chair_0001.off and so on "
+    "(ModelNet10.zip or ModelNet40.zip of modelnet.cs.princeton.edu), or ply_data_train0.h5 and train_files.txt "
     "(modelnet40_ply_hdf5_2048.zip of the PointNet code), or chair/chair_0001.txt and modelnet40_train.txt "
     "(modelnet40_normal_resampled.zip of the PointNet++ code)"
 )
