@@ -2,8 +2,8 @@
 
 import logging
 import os
+import secrets
 import sys
-import tempfile
 from pathlib import Path
 
 from torch import Tensor
@@ -88,11 +88,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         OSError: The folder cannot be made or written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with draft.open("xb") as file:
             file.write(content)
-        Path(draft).replace(path)
+        draft.replace(path)
     except BaseException:
-        Path(draft).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
