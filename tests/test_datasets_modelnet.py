@@ -131,3 +131,49 @@ def test_what_is_missing_is_told_with_its_source(tmp_path, hdf5):
     (hdf5 / "ply_data_train1.h5").unlink()
     with pytest.raises(DatasetError, match="ply_data_train1.h5 is not there"):
         open_dataset(f"modelnet40:{hdf5}")
+
+
+def test_the_arrays_of_a_file_are_opened_once(hdf5, monkeypatch):
+    """Each opened array has its own cache of unpacked blocks: 16 ms a cloud without it, 0.2 ms with it."""
+    import h5py
+
+    data = open_dataset(f"modelnet40:{hdf5}", "test")
+    data.item(0)
+    monkeypatch.setattr(h5py.Group, "__getitem__", None)
+    assert data.item(1)[1:] == ("night stand", "ply_data_test0/000001")
+
+
+def test_a_damaged_block_is_told_of_its_rows_only(hdf5):
+    import h5py
+
+    path = hdf5 / "ply_data_test0.h5"
+    with h5py.File(path, "r+") as file:
+        rows = file["data"][()]
+        del file["data"]
+        file.create_dataset("data", data=rows, chunks=(1, 60, 3), compression="gzip")
+        where, size = (getattr(file["data"].id.get_chunk_info(1), name) for name in ("byte_offset", "size"))
+    content = bytearray(path.read_bytes())
+    content[where : where + size] = b"?" * size
+    path.write_bytes(content)
+    data = open_dataset(f"modelnet40:{hdf5}", "test")
+    assert len(data.item(0)[0]) == 60 and data.fingerprint(1).startswith("unreadable")
+    with pytest.raises(InputError, match="ply_data_test0.h5 is damaged at row 1"):
+        data.item(1)
+
+
+def test_splits_without_a_shape_and_foreign_classes_are_refused(resampled):
+    (resampled / "modelnet40_test.txt").write_text("")
+    with pytest.raises(DatasetError, match="modelnet40_test.txt names no shape"):
+        open_dataset(f"modelnet40:{resampled}", "test")
+    (resampled / "modelnet40_test.txt").write_text("mug_0001\n")
+    with pytest.raises(DatasetError, match="names shapes of mug, no class of it"):
+        open_dataset(f"modelnet40:{resampled}", "test")
+
+
+def test_a_file_without_clouds_is_refused(hdf5):
+    import h5py
+
+    with h5py.File(hdf5 / "ply_data_test0.h5", "w") as file:
+        file["data"], file["label"] = np.zeros((0, 60, 3), np.float32), np.zeros((0, 1), np.uint8)
+    with pytest.raises(DatasetError, match="test files hold no cloud"):
+        open_dataset(f"modelnet40:{hdf5}", "test")

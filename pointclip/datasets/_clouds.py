@@ -93,7 +93,9 @@ class Hdf5Clouds:
             for row, number in enumerate(_numbers(file.path, len(known), how_to_get)):
                 if known[number] in labels:
                     self._places.append((file, row, known[number]))
-        self._open: dict[Path, Any] = {}
+        if not self._places:
+            raise DatasetError(f"the {split} files hold no cloud of the {len(labels)} classes. {how_to_get}")
+        self._open: dict[Path, tuple[Any, dict[str, Any]]] = {}
         self._owner = os.getpid()
 
     def __len__(self) -> int:
@@ -120,28 +122,37 @@ class Hdf5Clouds:
     def fingerprint(self, index: int) -> str:
         """Name everything that decides one cloud: its numbers, and how they are read."""
         digest = hashlib.sha256(json.dumps([self.num_points, self.up, self.drop_masked]).encode())
-        for array in self._arrays(index):
+        try:
+            arrays = self._arrays(index)
+        except InputError as error:  # reading the cloud will say it again
+            return f"unreadable: {error}"
+        for array in arrays:
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
     def _arrays(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         file, row, _ = self._places[index]
-        with _ONE_AT_A_TIME:
-            opened = self._opened(file.path)
-            points = opened["data"][row]
-            normals = opened["normal"][row] if "normal" in opened else None
-            mask = opened["mask"][row] if self.drop_masked and "mask" in opened else None
+        try:
+            with _ONE_AT_A_TIME:
+                found = {name: array[row] for name, array in self._opened(file.path).items()}
+        except (OSError, KeyError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{file.path} is damaged at row {row} ({reason}): unpack or download it again") from error
+        points, normals, mask = found["data"], found.get("normal"), found.get("mask")
         if mask is None:
             return points, normals
         keep = mask != -1
         return points[keep], None if normals is None else normals[keep]
 
-    def _opened(self, path: Path) -> Any:
+    def _opened(self, path: Path) -> dict[str, Any]:
+        """Open a file once in each process, and its arrays with it: each has a cache of what it has unpacked."""
         if self._owner != os.getpid():  # a handle does not survive a fork
             self._open, self._owner = {}, os.getpid()
         if path not in self._open:
-            self._open[path] = require("h5py", extra="data").File(path, "r")
-        return self._open[path]
+            file = require("h5py", extra="data").File(path, "r")
+            wanted = ("data", "normal", "mask") if self.drop_masked else ("data", "normal")
+            self._open[path] = file, {name: file[name] for name in wanted if name in file}
+        return self._open[path][1]
 
 
 def _numbers(path: Path, count: int, how_to_get: str) -> list[int]:

@@ -70,6 +70,10 @@ class ModelNetNormals(ListedFiles):
     def __init__(self, root: Path, classes: int, split: str, num_points: int, up: str) -> None:
         entries = [entry for part in SPLITS for entry in _resampled(root, classes, part)]
         super().__init__(entries, split, num_points, up, 0)
+        unknown = sorted(set(self.labels) - set(_names(classes)))
+        if unknown or not self.entries:
+            what = f"names shapes of {', '.join(unknown)}, no class of it" if unknown else "names no shape"
+            raise DatasetError(f"{root / f'modelnet{classes}_{split}.txt'} {what}. {HOW_TO_GET}")
         self.labels = _names(classes)
 
     def _cloud(self, path: Path) -> PointCloud:
