@@ -237,6 +237,16 @@ def test_logits_of_too_few_shapes_are_refused_before_any_work(away, boxes, fixed
     assert told.code == 2 and "lack 6 of 6 shapes" in told.err  # those of validation
 
 
+def test_ctrl_c_says_how_to_go_on(away, boxes, fixed, monkeypatch):
+    def stop(*_, watch, **__):
+        watch(5, 18)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pointclip.evaluation.encode_dataset", stop)
+    told = run("eval", boxes, "--out", "r", *fixed)
+    assert told.code == 130 and "5 shapes were done: the same command goes on" in told.err
+
+
 CHILD = """
 import pathlib, sys, time
 sys.path.insert(0, sys.argv[1])

@@ -85,7 +85,7 @@ def test_the_bootstrap_is_seeded_and_as_wide_as_theory_says():
     assert (low, high) == metrics.bootstrap(share, 400, seed=3) != metrics.bootstrap(share, 400, seed=4)
     mean = right.mean()
     wide = 2 * 1.96 * np.sqrt(mean * (1 - mean) / 400)
-    assert high - low == pytest.approx(wide, rel=0.1) and low < mean < high
+    assert high - low == pytest.approx(wide, rel=0.05) and low < mean < high
 
 
 def test_a_temperature_that_was_put_in_is_found():

@@ -173,7 +173,7 @@ def _run(
             device=chosen.device,
             precision=chosen.precision,
         )
-    with _watched() as watch:
+    with _watched(out) as watch:
         found = evaluate(network, opened, request, None if folder is None else folder / "parts", watch)
     used = {"device": str(network.device), "precision": network.clip.precision.name, "templates": network.templates}
     settings = {name: value for name, value in (asdict(chosen) | used).items() if name != "labels"}
@@ -192,8 +192,11 @@ def _run(
 
 
 @contextmanager
-def _watched() -> Iterator[Callable[[int, int], None]]:
-    """Give a function that shows how many shapes are done, on a bar that begins when the number is known."""
+def _watched(out: str | None) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that shows how many shapes are done, on a bar that begins when the number is known.
+
+    An interruption says how to go on.
+    """
     with ExitStack() as stack:
         bars: list[_console.Bar] = []
         seen = 0
@@ -206,7 +209,13 @@ def _watched() -> Iterator[Callable[[int, int], None]]:
                 bars[0].advance()
             seen = max(seen, done)
 
-        yield watch
+        try:
+            yield watch
+        except KeyboardInterrupt:
+            stack.close()
+            again = "with --out FOLDER a run goes on where it stopped" if out is None else "the same command goes on"
+            _console.say_note(f"{seen} shapes were done: {again}")
+            raise
 
 
 def _compare(dataset: str | None, folders: tuple[str, str], json: bool) -> None:
