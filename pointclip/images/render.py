@@ -2,7 +2,6 @@
 
 from einops import rearrange
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from pointclip._checks import check_shape
 from pointclip.errors import InputError
@@ -83,5 +82,6 @@ def _framed(style: Framed, scene: Scene) -> Tensor:
         whole = None if scene.frame_points is None else project(scene.frame_points, scene.views, frame)
         uvz = fit_to_frame(uvz, frame, style.margin, whole)
     large = draw(style, FramedScene(**vars(scene), uvz=uvz, frame=frame))
-    small = avg_pool2d(rearrange(large, "b v h w c -> (b v) c h w"), style.supersample)
-    return rearrange(small, "(b v) c h w -> b v c h w", b=scene.points.shape[0])
+    step = style.supersample
+    parts = [large[:, :, i::step, j::step] for i in range(step) for j in range(step)]
+    return rearrange(sum(parts[1:], parts[0]) / step**2, "b v h w c -> b v c h w")

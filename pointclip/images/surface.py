@@ -5,14 +5,17 @@ same window) covers every gap narrower than the window and leaves silhouettes an
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 from einops import rearrange, repeat
 from torch import Tensor
-from torch.nn.functional import max_pool2d, pad
+from torch.nn.functional import pad
 
 from pointclip import ops
 from pointclip.images.windows import octagon_max, window_max, window_sum
+
+Where = tuple[slice | list[int], slice, slice, slice]  # an index into (B, V, H, W)
 
 # A cell that holds this many samples (of all layers a ray meets) seldom misses the front one.
 SAMPLES_PER_CELL = 6.0
@@ -41,26 +44,61 @@ def front_surface(
         buffer = ops.zbuffer(uvz.detach(), size, radius=dot_px)
         return ops.gather(buffer.index, values), buffer.index >= 0
     spacing = sample_spacing(uvz, size)
-    reach_px = _reaches(spacing, size, closing)
     dots_px = [max(dot_px, float(min(round(DOT_SHARE * one), min(size) // 32))) for one in spacing]
+    radii = list(zip(_reaches(spacing, size, closing), dots_px, strict=True))
     extent = depth_extent(uvz)
     painted = values.new_zeros(*uvz.shape[:2], *size, values.shape[-1])
     covered = torch.zeros(painted.shape[:-1], dtype=torch.bool, device=uvz.device)
-    for reach, dot in sorted(set(zip(reach_px, dots_px, strict=True))):
-        chosen = [b for b, pair in enumerate(zip(reach_px, dots_px, strict=True)) if pair == (reach, dot)]
-        buffer = ops.zbuffer(uvz[chosen].detach(), size, radius=dot)
-        tolerance = 2.5 * reach * extent[chosen] / min(size)
-        painted[chosen], covered[chosen] = _close(
-            ops.gather(buffer.index, values[chosen]),
+    for reach, dot, where in _pieces(uvz, size, radii):
+        clouds, views, rows, columns = where
+        at = uvz[clouds, views].detach() - uvz.new_tensor([columns.start, rows.start, 0])
+        buffer = ops.zbuffer(at, (rows.stop - rows.start, columns.stop - columns.start), radius=dot)
+        tolerance = 2.5 * reach * extent[clouds] / min(size)
+        seen, known = _close(
+            ops.gather(buffer.index, values[clouds, views]),
             buffer.index >= 0,
             buffer.depth,
             reach,
             tolerance[:, None, None, None],
         )
         if dot > dot_px:
-            average = _averages(painted[chosen], covered[chosen], 2 * int(dot))[0]
-            painted[chosen] = torch.where(covered[chosen][..., None], average, 0.0)
+            average = _averages(seen, known, 2 * int(dot))[0]
+            seen = torch.where(known[..., None], average, 0.0)
+        painted[where], covered[where] = seen, known
     return painted, covered
+
+
+def _pieces(uvz: Tensor, size: tuple[int, int], radii: list[tuple[int, float]]) -> Iterator[tuple[int, float, Where]]:
+    """Cut the work into pieces of one closing and dot radius: on a CPU the covered rectangle of one view, for its caches.
+
+    Rectangles start and end on even pixels, as the blocks of :func:`_averages` do in the whole picture.
+    """
+    if uvz.device.type != "cpu":
+        for reach, dot in sorted(set(radii)):
+            alike = [b for b, pair in enumerate(radii) if pair == (reach, dot)]
+            yield reach, dot, (alike, slice(None), slice(0, size[0]), slice(0, size[1]))
+        return
+    for b, ((reach, dot), boxes) in enumerate(zip(radii, covered_boxes(uvz, size), strict=True)):
+        for v, (left, top, right, bottom) in enumerate(boxes):
+            margin = int(dot) + 1
+            rows = slice(max(top - margin, 0) // 2 * 2, min((bottom + margin + 1) // 2 * 2, size[0]))
+            columns = slice(max(left - margin, 0) // 2 * 2, min((right + margin + 1) // 2 * 2, size[1]))
+            if left < right:
+                yield reach, dot, (slice(b, b + 1), slice(v, v + 1), rows, columns)
+
+
+def covered_boxes(uvz: Tensor, size: tuple[int, int]) -> list[list[list[int]]]:
+    """Give (left, top, right, bottom) of the pixels that hold points, per cloud and view; right <= left: there are none."""
+    at = uvz[..., :2].detach()
+    inside = _inside(uvz, size)[..., None]
+    low = torch.where(inside, at, max(size)).amin(2).floor()
+    high = torch.where(inside, at, -1).amax(2).floor() + 1
+    return torch.cat([low, high], dim=-1).long().tolist()
+
+
+def _inside(uvz: Tensor, size: tuple[int, int]) -> Tensor:
+    u, v, z = uvz.detach().unbind(-1)
+    return (u >= 0) & (u < size[1]) & (v >= 0) & (v < size[0]) & (z > 0)
 
 
 def closing_radius(uvz: Tensor, size: tuple[int, int], closing: float) -> list[int]:
@@ -84,7 +122,9 @@ def sample_spacing(uvz: Tensor, size: tuple[int, int]) -> list[float]:
     counts = []
     while min(occupied.shape[-2:]) >= 4:
         counts.append(occupied.sum(dim=(1, 2, 3)))
-        occupied = max_pool2d(occupied, 2, ceil_mode=True)
+        occupied = pad(occupied, (0, occupied.shape[-1] % 2, 0, occupied.shape[-2] % 2))
+        occupied = occupied[..., 0::2, :] | occupied[..., 1::2, :]
+        occupied = occupied[..., 0::2] | occupied[..., 1::2]
     per_cell = num_inside / torch.stack(counts).clamp_min(1)
     return [_interpolate(levels) for levels in per_cell.T.tolist()]
 
@@ -101,11 +141,11 @@ def _interpolate(levels: list[float]) -> float:
 
 def _occupancy(uvz: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     height, width = size
-    u, v, z = uvz.detach().unbind(-1)
-    inside = (u >= 0) & (u < width) & (v >= 0) & (v < height) & (z > 0)
+    u, v, _ = uvz.detach().unbind(-1)
+    inside = _inside(uvz, size)
     pixel = torch.where(inside, v.clamp(0, height - 1).long() * width + u.clamp(0, width - 1).long(), height * width)
-    grid = uvz.new_zeros(*uvz.shape[:2], height * width + 1)
-    grid.scatter_(2, pixel, 1.0)
+    grid = torch.zeros(*uvz.shape[:2], height * width + 1, dtype=torch.uint8, device=uvz.device)
+    grid.scatter_(2, pixel, 1)
     return rearrange(grid[..., :-1], "b v (h w) -> b v h w", h=height), inside.sum(dim=(1, 2))
 
 
