@@ -11,7 +11,6 @@ from pointclip import images
 from pointclip.errors import InputError
 from pointclip.images.surface import closing_radius
 from pointclip.images.tones import MAX_BILATERAL_PX, bilateral
-from pointclip.images.windows import shifted
 from pointclip.projection import fit_to_frame, project
 from pointclip.rigs import views
 
@@ -82,12 +81,6 @@ def test_contour_smooths_noise_within_a_surface():
     rough = 2 + 0.02 * torch.randn(20, 20, generator=generator)
     smooth = bilateral(rough, rough > 0, reach=4, depth_sigma=0.1)
     assert smooth.std() < 0.4 * rough.std()
-
-
-def test_shifted_equals_indexing():
-    image = torch.arange(12.0).view(3, 4)
-    assert shifted(image, 1, -1).tolist() == [[0, 4, 5, 6], [0, 8, 9, 10], [0, 0, 0, 0]]
-    assert shifted(image > 3, 2, 0).tolist() == [[True] * 4, [False] * 4, [False] * 4]
 
 
 def test_fitted_normals_draw_nearly_the_given_ones():

@@ -49,9 +49,8 @@ def lambert(normals_cam: Tensor, light: tuple[float, float, float]) -> Tensor:
         >>> lambert(torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]), (0.0, 0.0, -1.0)).tolist()
         [1.0, 0.0]
     """
-    facing = torch.where(normals_cam[..., 2:] > 0, -normals_cam, normals_cam)
-    direction = normalize(facing.new_tensor(light), dim=0)
-    return (facing * direction).sum(-1).clamp(0, 1)
+    lit = (normals_cam * normalize(normals_cam.new_tensor(light), dim=0)).sum(-1)
+    return torch.where(normals_cam[..., 2] > 0, -lit, lit).clamp(0, 1)
 
 
 def _normals(style: Shaded, scene: FramedScene) -> Tensor | None:

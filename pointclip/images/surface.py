@@ -8,9 +8,9 @@ import math
 from collections.abc import Iterator
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import interpolate, pad
 
 from pointclip import ops
 from pointclip.images.windows import octagon_max, window_max, window_sum
@@ -47,53 +47,45 @@ def front_surface(
     dots_px = [max(dot_px, float(min(round(DOT_SHARE * one), min(size) // 32))) for one in spacing]
     radii = list(zip(_reaches(spacing, size, closing), dots_px, strict=True))
     extent = depth_extent(uvz)
-    painted = values.new_zeros(*uvz.shape[:2], *size, values.shape[-1])
+    painted = values.new_zeros(*uvz.shape[:2], values.shape[-1], *size).movedim(2, -1)
     covered = torch.zeros(painted.shape[:-1], dtype=torch.bool, device=uvz.device)
     for reach, dot, where in _pieces(uvz, size, radii):
         clouds, views, rows, columns = where
         at = uvz[clouds, views].detach() - uvz.new_tensor([columns.start, rows.start, 0])
         buffer = ops.zbuffer(at, (rows.stop - rows.start, columns.stop - columns.start), radius=dot)
         tolerance = 2.5 * reach * extent[clouds] / min(size)
-        seen, known = _close(
-            ops.gather(buffer.index, values[clouds, views]),
-            buffer.index >= 0,
-            buffer.depth,
-            reach,
-            tolerance[:, None, None, None],
-        )
+        seen, known = _close(buffer, values[clouds, views], reach, tolerance[:, None, None, None])
         if dot > dot_px:
-            average = _averages(seen, known, 2 * int(dot))[0]
-            seen = torch.where(known[..., None], average, 0.0)
-        painted[where], covered[where] = seen, known
+            seen = _averages(seen, known, 2 * int(dot))[0] * known[:, :, None]
+        painted[where], covered[where] = seen.movedim(2, -1), known
     return painted, covered
 
 
 def _pieces(uvz: Tensor, size: tuple[int, int], radii: list[tuple[int, float]]) -> Iterator[tuple[int, float, Where]]:
-    """Cut the work into pieces of one closing and dot radius: on a CPU the covered rectangle of one view, for its caches.
-
-    Rectangles start and end on even pixels, as the blocks of :func:`_averages` do in the whole picture.
-    """
-    if uvz.device.type != "cpu":
-        for reach, dot in sorted(set(radii)):
-            alike = [b for b, pair in enumerate(radii) if pair == (reach, dot)]
-            yield reach, dot, (alike, slice(None), slice(0, size[0]), slice(0, size[1]))
+    """Cut the work into pieces of one closing and dot radius: on a CPU what one view covers, which its caches hold."""
+    if uvz.device.type == "cpu":
+        covered = rectangles(uvz, size, [int(dot) + 1 for _, dot in radii])
+        for b, views in enumerate(covered):
+            for v, (rows, columns) in enumerate(views):
+                if rows.start < rows.stop:
+                    yield *radii[b], (slice(b, b + 1), slice(v, v + 1), rows, columns)
         return
-    for b, ((reach, dot), boxes) in enumerate(zip(radii, covered_boxes(uvz, size), strict=True)):
-        for v, (left, top, right, bottom) in enumerate(boxes):
-            margin = int(dot) + 1
-            rows = slice(max(top - margin, 0) // 2 * 2, min((bottom + margin + 1) // 2 * 2, size[0]))
-            columns = slice(max(left - margin, 0) // 2 * 2, min((right + margin + 1) // 2 * 2, size[1]))
-            if left < right:
-                yield reach, dot, (slice(b, b + 1), slice(v, v + 1), rows, columns)
+    for reach, dot in sorted(set(radii)):
+        alike = [b for b, pair in enumerate(radii) if pair == (reach, dot)]
+        yield reach, dot, (alike, slice(None), slice(0, size[0]), slice(0, size[1]))
 
 
-def covered_boxes(uvz: Tensor, size: tuple[int, int]) -> list[list[list[int]]]:
-    """Give (left, top, right, bottom) of the pixels that hold points, per cloud and view; right <= left: there are none."""
-    at = uvz[..., :2].detach()
-    inside = _inside(uvz, size)[..., None]
-    low = torch.where(inside, at, max(size)).amin(2).floor()
-    high = torch.where(inside, at, -1).amax(2).floor() + 1
-    return torch.cat([low, high], dim=-1).long().tolist()
+def rectangles(uvz: Tensor, size: tuple[int, int], margins: list[int]) -> list[list[tuple[slice, slice]]]:
+    """Give the rows and the columns of what each view's points cover, widened by each cloud's margin in pixels.
+
+    They start and end on even pixels, as the blocks of :func:`_averages` do; none where there are no points.
+    """
+    inside, uv, margin = _inside(uvz, size)[..., None], uvz[..., :2].detach(), uvz.new_tensor(margins)[:, None, None]
+    low = torch.where(inside, uv, max(size)).amin(2).sub_(margin).clamp_(min=0).div_(2).floor_().mul_(2)
+    high = torch.where(inside, uv, -torch.inf).amax(2).add_(margin + 1).clamp_(min=0).div_(2).ceil_().mul_(2)
+    high = torch.minimum(high, high.new_tensor(size[::-1]))
+    corners = torch.stack([low, high], dim=-1).int().tolist()
+    return [[(slice(*rows), slice(*columns)) for columns, rows in views] for views in corners]
 
 
 def _inside(uvz: Tensor, size: tuple[int, int]) -> Tensor:
@@ -121,7 +113,7 @@ def sample_spacing(uvz: Tensor, size: tuple[int, int]) -> list[float]:
     occupied, num_inside = _occupancy(uvz, size)
     counts = []
     while min(occupied.shape[-2:]) >= 4:
-        counts.append(occupied.sum(dim=(1, 2, 3)))
+        counts.append(occupied.float().sum(dim=(1, 2, 3)))
         occupied = pad(occupied, (0, occupied.shape[-1] % 2, 0, occupied.shape[-2] % 2))
         occupied = occupied[..., 0::2, :] | occupied[..., 1::2, :]
         occupied = occupied[..., 0::2] | occupied[..., 1::2]
@@ -178,37 +170,39 @@ def close_gaps(nearness: Tensor, reach: int) -> Tensor:
     return -window(-wide, reach)[..., reach:-reach, reach:-reach]
 
 
-def _close(painted: Tensor, covered: Tensor, depth: Tensor, reach: int, tolerance: Tensor) -> tuple[Tensor, Tensor]:
-    """Close gaps up to ``reach`` pixels to each side; pixels seen through a gap count as gaps."""
-    nearness = torch.where(covered, -depth, -torch.inf)
+def _close(buffer: ops.ZBuffer, values: Tensor, reach: int, tolerance: Tensor) -> tuple[Tensor, Tensor]:
+    """Paint the front surface (B, V, D, H, W), gaps up to ``reach`` pixels to each side closed, and say where it is.
+
+    Pixels seen through a gap count as gaps. Masks are factors here: on a CPU torch.where is ten times slower.
+    """
+    empty, lowest = buffer.index < 0, torch.finfo(buffer.depth.dtype).min
+    nearness = empty.to(buffer.depth.dtype).mul_(lowest).sub_(buffer.depth)
     closed = close_gaps(nearness, reach)
-    known = covered & (nearness >= closed - tolerance)
-    to_fill = (closed > -torch.inf) & ~known
+    known = ~empty & (nearness >= closed - tolerance)
+    to_fill = (closed > lowest) & ~known
+    front = buffer.index | (known.to(torch.int64) - 1)
+    painted = ops.gather(front, values).movedim(-1, 2).contiguous()
     for _ in range(2):
         average, found = _averages(painted, known, reach)
         fill = to_fill & found
-        painted = torch.where(fill[..., None], average, painted)
+        painted = painted + average * fill[:, :, None]
         known, to_fill = known | fill, to_fill & ~fill
         if not to_fill.any():
             break
-    return torch.where(known[..., None], painted, 0.0), known
+    return painted, known
 
 
 def _averages(painted: Tensor, known: Tensor, reach: int) -> tuple[Tensor, Tensor]:
-    """Average the known pixels around each pixel, (B, V, H, W, D), and say where there is any.
+    """Average the known pixels around each pixel, (B, V, D, H, W), and say where there is any; others are painted 0.
 
     Computed in blocks of 2 x 2 pixels: the averages are smooth, and a quarter of the work.
     """
-    num_clouds, num_views, height, width = known.shape
-    seen = rearrange(torch.where(known[..., None], painted, 0.0), "b v h w d -> (b v) d h w")
-    share = _blocks(rearrange(known, "b v h w -> (b v) 1 h w").to(painted.dtype), (reach + 1) // 2)
-    average = _blocks(seen, (reach + 1) // 2) / share.clamp_min(1)
-
-    def pixels(blocks: Tensor) -> Tensor:
-        large = repeat(blocks, "(b v) d h w -> b v (h i) (w j) d", b=num_clouds, v=num_views, i=2, j=2)
-        return large[:, :, :height, :width]
-
-    return pixels(average), pixels(share > 0.5)[..., 0]
+    *_, height, width = known.shape
+    counted = torch.cat([painted, known[:, :, None].to(painted.dtype)], dim=2).flatten(0, 1)
+    sums, share = _blocks(counted, (reach + 1) // 2).split([painted.shape[2], 1], dim=1)
+    blocks = torch.cat([sums / share.clamp_min(1), share], dim=1)
+    pixels = interpolate(blocks, scale_factor=2)[..., :height, :width].unflatten(0, known.shape[:2])
+    return pixels[:, :, :-1], pixels[:, :, -1] > 0.5
 
 
 def _blocks(image: Tensor, reach: int) -> Tensor:

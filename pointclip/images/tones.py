@@ -1,18 +1,21 @@
 """Depth as grey: the styles ``depth``, ``contour`` and ``soft``."""
 
+import math
 from typing import cast
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from pointclip import ops
 from pointclip.images.lighting import lambert
 from pointclip.images.scene import FramedScene, draw
 from pointclip.images.styles import Contour, Depth, Soft
-from pointclip.images.surface import closing_radius, depth_extent, front_surface, sample_spacing
-from pointclip.images.windows import shifted, window_max
+from pointclip.images.surface import closing_radius, depth_extent, front_surface, rectangles, sample_spacing
+from pointclip.images.windows import window_max
 
 MAX_BILATERAL_PX = 6
+FAR_AWAY = 1e15  # the depth of empty pixels, which weigh nothing beside a surface; its square is still a float32
 MIN_SOFT_SIGMA_PX, MAX_SOFT_SIGMA_PX = 0.5, 21.0
 
 
@@ -28,13 +31,19 @@ def _contour(style: Contour, scene: FramedScene) -> Tensor:
     extent = depth_extent(scene.uvz)
     smooth = torch.zeros_like(buffer.depth)
     covered = torch.zeros_like(buffer.index, dtype=torch.bool)
-    for b, reach in enumerate(closing_radius(scene.uvz, scene.frame, style.closing)):
-        nearness = torch.where(buffer.index[b] >= 0, -buffer.depth[b], -torch.inf)
-        nearest = window_max(nearness, reach)
-        covered[b] = nearest > -torch.inf
-        depth = torch.where(covered[b], -nearest, 0.0)
+    reaches = closing_radius(scene.uvz, scene.frame, style.closing)
+    margins = [reach + math.ceil(style.dot_px) for reach in reaches]
+    for b, views in enumerate(rectangles(scene.uvz, scene.frame, margins)):
+        top, left = (min(part.start for part in side) for side in zip(*views, strict=True))
+        bottom, right = (max(part.stop for part in side) for side in zip(*views, strict=True))
+        where = b, slice(None), slice(top, bottom), slice(left, right)
+        nearness = torch.where(buffer.index[where] >= 0, -buffer.depth[where], -torch.inf)
+        nearest = window_max(nearness, reaches[b])
+        covered[where] = nearest > -torch.inf
+        depth = torch.where(covered[where], -nearest, 0.0)
         sigma_z = float(style.depth_sigma * extent[b])
-        smooth[b] = bilateral(depth, covered[b], min(reach, MAX_BILATERAL_PX), sigma_z) if sigma_z > 0 else depth
+        reach = min(reaches[b], MAX_BILATERAL_PX)
+        smooth[where] = bilateral(depth, covered[where], reach, sigma_z) if sigma_z > 0 else depth
     return _grey(style, smooth[..., None], covered[..., None])
 
 
@@ -56,13 +65,15 @@ def bilateral(depth: Tensor, covered: Tensor, reach: int, depth_sigma: float) ->
         [[1.0, 1.0, 9.0, 9.0]]
     """
     total, weights = torch.zeros_like(depth), torch.zeros_like(depth)
+    far = torch.where(covered, depth, FAR_AWAY)
+    around = pad(far, (reach,) * 4, value=FAR_AWAY)
     for down in range(-reach, reach + 1):
         for right in range(-reach, reach + 1):
-            there = shifted(depth, down, right)
+            there = around[..., reach + down :, reach + right :][..., : depth.shape[-2], : depth.shape[-1]]
             apart = (down**2 + right**2) / (2 * (reach / 2) ** 2)
-            weight = torch.exp(-apart - (depth - there).square() / (2 * depth_sigma**2))
-            weight = weight * shifted(covered, down, right)
-            total, weights = total + weight * there, weights + weight
+            weight = (far - there).square_().div_(-2 * depth_sigma**2).sub_(apart).exp_()
+            weights.add_(weight)
+            total.add_(weight * there)
     return torch.where(covered, total / weights.clamp_min(1e-12), 0.0)
 
 
@@ -90,8 +101,8 @@ def _soft(style: Soft, scene: FramedScene) -> Tensor:
 
 
 def _grey(style: Depth, z: Tensor, covered: Tensor) -> Tensor:
-    """Tone (B, V, H, W, 1) depths, over all views of a cloud together."""
+    """Tone (B, V, H, W, 1) depths, 0 where not covered, over all views of a cloud together."""
     low = torch.where(covered, z, torch.inf).amin(dim=(1, 2, 3), keepdim=True)
-    high = torch.where(covered, z, -torch.inf).amax(dim=(1, 2, 3), keepdim=True)
-    tone = style.near + (style.far - style.near) * (z - low) / (high - low).clamp_min(1e-6)
+    extent = (z.amax(dim=(1, 2, 3), keepdim=True) - low).clamp_min(1e-6)
+    tone = (z - low).mul_(style.far - style.near).div_(extent).add_(style.near)
     return torch.where(covered, tone, style.background)

@@ -64,24 +64,6 @@ def window_sum(image: Tensor, reach: int) -> Tensor:
     return _both_axes(image, reach, 0.0, _row_sum)
 
 
-def shifted(image: Tensor, down: int, right: int) -> Tensor:
-    """Give what each pixel sees ``down`` rows below and ``right`` columns beside it, 0 or False outside.
-
-    Args:
-        image: (..., H, W).
-        down: Rows, negative for upwards.
-        right: Columns, negative for leftwards.
-
-    Returns:
-        (..., H, W).
-
-    Example:
-        >>> shifted(torch.tensor([[1, 2, 3]]), 0, 1).tolist()
-        [[2, 3, 0]]
-    """
-    return pad(image, (-right, right, -down, down))
-
-
 def _both_axes(image: Tensor, reach: int, outside: float, along: Callable[[Tensor, int, int], Tensor]) -> Tensor:
     window = 2 * reach + 1
     rows = along(pad(image, (0, 0, reach, reach), value=outside), window, -2)

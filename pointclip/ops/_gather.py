@@ -1,6 +1,7 @@
 """Per-point attributes read into an image."""
 
 import torch
+from torch.nn.functional import pad
 
 from pointclip._checks import check_shape
 from pointclip.errors import InputError
@@ -48,8 +49,8 @@ def gather(index: torch.Tensor, values: torch.Tensor, background: float = 0.0) -
     num_points, num_channels = values.shape[-2:]
     if num_points == 0:
         return values.new_full((*index.shape, num_channels), background)
-    first = torch.arange(num_clouds * num_groups, device=index.device).view(num_clouds, num_groups, 1, 1) * num_points
-    flat = (index.clamp(min=0) + first).flatten()
-    columns = values.reshape(-1) if num_channels == 1 else values.reshape(-1, num_channels)  # one number: four times faster
-    picked = columns.index_select(0, flat).view(*index.shape, num_channels)
-    return picked.masked_fill((index < 0).unsqueeze(-1), background)
+    with_background = pad(values, (0, 0, 1, 0), value=background).reshape(-1, num_channels)
+    first = torch.arange(1, num_clouds * num_groups * (num_points + 1), num_points + 1, device=index.device)
+    flat = (index + first.view(num_clouds, num_groups, 1, 1)).flatten()
+    rows = with_background.squeeze(1) if num_channels == 1 else with_background  # plain numbers are read faster
+    return rows.index_select(0, flat).view(*index.shape, num_channels)

@@ -63,7 +63,7 @@ def neighbours(rows: torch.Tensor, at: Located, size: tuple[int, int], radius: f
     height, width = size
     limit = squared_radius(radius)
     steps = offsets(radius)
-    du, dv = _centred(rows[..., 0]), _centred(rows[..., 1])
+    du, dv = centred(rows[..., 0]), centred(rows[..., 1])
     across = {}
     for j in sorted({j for _, j in steps}):
         du_j = du - j
@@ -81,6 +81,6 @@ def neighbours(rows: torch.Tensor, at: Located, size: tuple[int, int], radius: f
         yield Neighbour(covers, pixel, across[j][0], down[i][0])
 
 
-def _centred(coordinate: torch.Tensor) -> torch.Tensor:
+def centred(coordinate: torch.Tensor) -> torch.Tensor:
     """Return where in its pixel a coordinate lies, from the pixel's centre: -0.5 <= x < 0.5."""
     return (coordinate - coordinate.floor()).sub_(0.5)

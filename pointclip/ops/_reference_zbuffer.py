@@ -4,8 +4,9 @@ import sys
 
 import torch
 
+from pointclip.ops._footprint import offsets, reach, squared_radius
 from pointclip.ops._memory import chunks, empty, filled
-from pointclip.ops._reference_points import locate, neighbours
+from pointclip.ops._reference_points import centred, locate
 
 _LOW = 0xFFFFFFFF
 _LARGEST = 0x7FFFFFFF
@@ -29,24 +30,33 @@ def zbuffer(uvz: torch.Tensor, height: int, width: int, radius: float) -> tuple[
     """
     num_clouds, num_views, num_points, _ = uvz.shape
     rows = uvz.reshape(num_clouds * num_views, num_points, 3)
-    keys = filled((rows.shape[0], height * width), -1, torch.int64, uvz.device)
+    rim = reach(radius)
+    wide = filled((rows.shape[0], (height + 2 * rim) * (width + 2 * rim)), -1, torch.int64, uvz.device)
     for part in chunks(rows.shape[0], num_points):
-        _scatter(keys, rows[:, part], part.start, (height, width), radius)
-    index, depth = _decode(keys, rows)
+        _scatter(wide, rows[:, part], part.start, (height, width), radius)
+    inner = wide.view(-1, height + 2 * rim, width + 2 * rim)[:, rim : rim + height, rim : rim + width]
+    index, depth = _decode(inner.reshape(-1, height * width).contiguous(), rows)
     shape = (num_clouds, num_views, height, width)
     return index.view(shape), depth.view(shape)
 
 
 def _scatter(keys: torch.Tensor, rows: torch.Tensor, start: int, size: tuple[int, int], radius: float) -> None:
-    """Let a chunk of points compete for their pixels; masks are -1, which wins nowhere (torch.where is slow here)."""
+    """Let a chunk of points compete for their pixels; masks are -1, which wins nowhere (torch.where is slow here).
+
+    The keys have a rim that discs may extend into, so that every step of the footprint is one shift of all pixels.
+    """
     at = locate(rows, size)
     order = torch.arange(start, start + rows.shape[1], device=rows.device)
     key = ((_LARGEST - at.bits).to(torch.int64) << 32).add_(_LOW - 1 - order)
-    if radius == 0:
-        keys.scatter_reduce_(1, at.pixel, key.bitwise_or_(at.valid.to(torch.int64).sub_(1)), "amax")
-        return
-    for step in neighbours(rows, at, size, radius):
-        keys.scatter_reduce_(1, step.pixel, step.covers.to(torch.int64).sub_(1).bitwise_or_(key), "amax")
+    key.bitwise_or_(at.valid.to(torch.int64).sub_(1))
+    limit, rim, width = squared_radius(radius), reach(radius), size[1] + 2 * reach(radius)
+    pixel = at.row * width + at.col
+    across = {j: (centred(rows[..., 0]) - j).square_() for j in range(-rim, rim + 1)}
+    for i in range(-rim, rim + 1):
+        down = (centred(rows[..., 1]) - i).square_()
+        for j in (j for row, j in offsets(radius) if row == i):
+            beyond = (down + across[j] > limit).to(torch.int64).neg_() if i or j else 0
+            keys[:, (rim + i) * width + rim + j :].scatter_reduce_(1, pixel, key | beyond, "amax")
 
 
 def _decode(keys: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
