@@ -141,3 +141,14 @@ def test_unfitted_pictures_show_the_cloud_where_the_camera_sees_it():
     assert 3 < (large < 0.5).sum() / (small < 0.5).sum() < 5
     fitted = [draw(points * scale, "depth", near=0.0, far=0.0) for scale in (0.2, 0.4)]
     assert 0.8 < (fitted[1] < 0.5).sum() / (fitted[0] < 0.5).sum() < 1.25
+
+
+def test_contour_of_two_clouds_has_the_gradients_of_each_alone():
+    clouds = torch.stack([box(500, (1.0, 0.6, 0.3), seed=seed)[0] for seed in (0, 1)])
+
+    def gradient(points):
+        points = points.clone().requires_grad_()
+        images.render(points, views("ring-2"), images.style("contour"), 32).square().sum().backward()
+        return points.grad
+
+    torch.testing.assert_close(gradient(clouds), torch.cat([gradient(clouds[:1]), gradient(clouds[1:])]))

@@ -39,11 +39,12 @@ def _contour(style: Contour, scene: FramedScene) -> Tensor:
         where = b, slice(None), slice(top, bottom), slice(left, right)
         nearness = torch.where(buffer.index[where] >= 0, -buffer.depth[where], -torch.inf)
         nearest = window_max(nearness, reaches[b])
-        covered[where] = nearest > -torch.inf
-        depth = torch.where(covered[where], -nearest, 0.0)
+        seen = nearest > -torch.inf
+        depth = torch.where(seen, -nearest, 0.0)
         sigma_z = float(style.depth_sigma * extent[b])
         reach = min(reaches[b], MAX_BILATERAL_PX)
-        smooth[where] = bilateral(depth, covered[where], reach, sigma_z) if sigma_z > 0 else depth
+        smooth[where] = bilateral(depth, seen, reach, sigma_z) if sigma_z > 0 else depth
+        covered[where] = seen
     return _grey(style, smooth[..., None], covered[..., None])
 
 
