@@ -19,7 +19,8 @@ def _shaded(style: Shaded, scene: FramedScene) -> Tensor:
     else:
         lit = lambert(scene.in_camera(normals), style.light)[..., None]
         light, covered = front_surface(scene.uvz, scene.frame, lit, style.dot_px, style.closing)
-    return torch.where(covered[..., None], style.ambient + (1 - style.ambient) * light, style.background)
+    tone = ((1 - style.ambient) * light).add_(style.ambient)
+    return torch.where(covered[..., None], tone, style.background)
 
 
 @draw.register

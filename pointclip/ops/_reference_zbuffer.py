@@ -51,9 +51,10 @@ def _scatter(keys: torch.Tensor, rows: torch.Tensor, start: int, size: tuple[int
     key.bitwise_or_(at.valid.to(torch.int64).sub_(1))
     limit, rim, width = squared_radius(radius), reach(radius), size[1] + 2 * reach(radius)
     pixel = at.row * width + at.col
-    across = {j: (centred(rows[..., 0]) - j).square_() for j in range(-rim, rim + 1)}
+    du, dv = centred(rows[..., 0]), centred(rows[..., 1])
+    across = {j: (du - j).square_() for j in range(-rim, rim + 1)}
     for i in range(-rim, rim + 1):
-        down = (centred(rows[..., 1]) - i).square_()
+        down = (dv - i).square_()
         for j in (j for row, j in offsets(radius) if row == i):
             beyond = (down + across[j] > limit).to(torch.int64).neg_() if i or j else 0
             keys[:, (rim + i) * width + rim + j :].scatter_reduce_(1, pixel, key | beyond, "amax")
