@@ -1,4 +1,4 @@
-"""How many threads small linear algebra may use."""
+"""How many threads many small steps may use."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +10,8 @@ import torch
 def one_thread() -> Iterator[None]:
     """Let torch use one thread for the block.
 
-    Thousands of small products in turn gain nothing from a second thread, and lose much where the cores are busy: each
-    product then waits for the scheduler.
+    Thousands of small products, or of passes over small pictures, gain nothing from a second thread, and lose much
+    where the cores are busy: each of them then waits for the scheduler.
 
     Example:
         >>> with one_thread():

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from pointclip import ops
+from pointclip._threads import one_thread
 from pointclip.images.windows import octagon_max, window_max, window_sum
 
 Where = tuple[slice | list[int], slice, slice, slice]  # an index into (B, V, H, W)
@@ -25,6 +26,7 @@ SQUARE_UP_TO_PX = 8
 DOT_SHARE = 0.2
 
 
+@one_thread()
 def front_surface(
     uvz: Tensor, size: tuple[int, int], values: Tensor, dot_px: float, closing: float
 ) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from pointclip import ops
+from pointclip._threads import one_thread
 from pointclip.images.lighting import lambert
 from pointclip.images.scene import FramedScene, draw
 from pointclip.images.styles import Contour, Depth, Soft
@@ -26,6 +27,7 @@ def _depth(style: Depth, scene: FramedScene) -> Tensor:
 
 
 @draw.register
+@one_thread()
 def _contour(style: Contour, scene: FramedScene) -> Tensor:
     buffer = ops.zbuffer(scene.uvz, scene.frame, radius=style.dot_px)
     extent = depth_extent(scene.uvz)
