@@ -87,6 +87,7 @@ class PointCLIP(nn.Module):
         device: str = "auto",
         precision: str = "auto",
         drop_outliers: bool = True,
+        skip_background: bool = False,
     ) -> "PointCLIP":
         """Load a pretrained model by name.
 
@@ -100,13 +101,15 @@ class PointCLIP(nn.Module):
             device: ``"cpu"``, ``"cuda"``, ``"auto"`` (CUDA where there is one).
             precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.
             drop_outliers: False draws even the few points far outside of all others, which shrinks the shape.
+            skip_background: Leave out the patches that see only background: faster, and not quite the same features.
 
         Returns:
             The model, in evaluation mode, every tower parameter frozen.
 
         Raises:
             WeightsError: The weights are unknown, unreachable or damaged.
-            InputError: A rig, style, template set, device or precision is unknown, or is not the adapter's.
+            InputError: A rig, style, template set, device or precision is unknown, or is not the adapter's, or
+                ``skip_background`` is asked of a tower that is no ViT.
 
         Example:
             >>> model = PointCLIP.from_pretrained("embedded")
@@ -120,10 +123,11 @@ class PointCLIP(nn.Module):
             style = DEFAULT_STYLE if few_shot is None else few_shot.eye.drawn
         views = _rigs.views(views)
         style = images.AUTO if style == images.AUTO else images.style(style)
-        clip = FrozenClip(weights.load(name), device=device, precision=precision)
+        clip = FrozenClip(weights.load(name), device=device, precision=precision, skip_background=skip_background)
         made = cls(clip, views, style, templates, adapter=few_shot, drop_outliers=drop_outliers)
         again = partial(cls.from_pretrained, name, views=views, style=style, templates=templates, adapter=adapter)
-        made.again = partial(again, device=device, precision=precision, drop_outliers=drop_outliers)
+        again = partial(again, device=device, precision=precision)
+        made.again = partial(again, drop_outliers=drop_outliers, skip_background=skip_background)
         return made
 
     @property
