@@ -1,4 +1,4 @@
-"""The form and the number format of a frozen image tower: fast where that is measured to pay and to keep the answers."""
+"""The form and the number format of a frozen image tower: fast where it is measured to pay and to keep the answers."""
 
 import copy
 import hashlib
