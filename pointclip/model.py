@@ -108,8 +108,7 @@ class PointCLIP(nn.Module):
 
         Raises:
             WeightsError: The weights are unknown, unreachable or damaged.
-            InputError: A rig, style, template set, device or precision is unknown, or is not the adapter's, or
-                ``skip_background`` is asked of a tower that is no ViT.
+            InputError: A setting is unknown or not the adapter's, or ``skip_background`` is asked of what is no ViT.
 
         Example:
             >>> model = PointCLIP.from_pretrained("embedded")
@@ -117,11 +116,10 @@ class PointCLIP(nn.Module):
             6
         """
         few_shot = None if adapter is None else load_checkpoint(adapter)
-        if views is None:
-            views = DEFAULT_VIEWS if few_shot is None else few_shot.eye.views
-        if style is None:
-            style = DEFAULT_STYLE if few_shot is None else few_shot.eye.drawn
-        views = _rigs.views(views)
+        eye = None if few_shot is None else few_shot.eye
+        usual = (DEFAULT_VIEWS, DEFAULT_STYLE) if eye is None else (eye.views, eye.drawn)
+        views = _rigs.views(usual[0] if views is None else views)
+        style = usual[1] if style is None else style
         style = images.AUTO if style == images.AUTO else images.style(style)
         clip = FrozenClip(weights.load(name), device=device, precision=precision, skip_background=skip_background)
         made = cls(clip, views, style, templates, adapter=few_shot, drop_outliers=drop_outliers)
