@@ -116,16 +116,14 @@ class PointCLIP(nn.Module):
             6
         """
         few_shot = None if adapter is None else load_checkpoint(adapter)
-        eye = None if few_shot is None else few_shot.eye
-        usual = (DEFAULT_VIEWS, DEFAULT_STYLE) if eye is None else (eye.views, eye.drawn)
-        views = _rigs.views(usual[0] if views is None else views)
-        style = usual[1] if style is None else style
-        style = images.AUTO if style == images.AUTO else images.style(style)
+        usual = (DEFAULT_VIEWS, DEFAULT_STYLE) if few_shot is None else (few_shot.eye.views, few_shot.eye.drawn)
+        views, style = (own if given is None else given for given, own in zip((views, style), usual, strict=True))
+        views, style = _rigs.views(views), images.AUTO if style == images.AUTO else images.style(style)
         clip = FrozenClip(weights.load(name), device=device, precision=precision, skip_background=skip_background)
         made = cls(clip, views, style, templates, adapter=few_shot, drop_outliers=drop_outliers)
         again = partial(cls.from_pretrained, name, views=views, style=style, templates=templates, adapter=adapter)
-        again = partial(again, device=device, precision=precision)
-        made.again = partial(again, drop_outliers=drop_outliers, skip_background=skip_background)
+        again = partial(again, drop_outliers=drop_outliers, skip_background=skip_background)
+        made.again = partial(again, device=device, precision=precision)
         return made
 
     @property

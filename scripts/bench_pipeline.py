@@ -7,8 +7,9 @@ Straightforward: float32, three channels, contiguous NCHW, one shape at a time, 
 medians over the rounds, ``times`` columns medians of the ratios within a round. ``ceiling_gflops`` is a product of two
 2048 x 2048 matrices in the row's precision on the same threads, timed in the same rounds; an image counts the
 operations of the full tower, whether or not ours does them all. Shares of stages are of the time spent in read, draw
-and encode, added over threads. ``peak_mb`` is the process at its largest, both models loaded (``skip_background``: of
-its own run; on a GPU: of torch's allocator). ``least_cosine`` and ``same_top1`` compare with the straightforward
+and encode, added over threads. ``peak_mb`` is the process at its largest, all models loaded (on a GPU: of torch's
+allocator). On a busy machine use ``--threads 1``: two threads that share one product wait for each other, which
+flatters ours. ``least_cosine`` and ``same_top1`` compare with the straightforward
 features; with random weights (all but ``embedded`` and ``--model``) they say nothing about real ones.
 """
 
@@ -63,8 +64,10 @@ def main() -> None:
     parser.add_argument("--views", default="ring-6")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch-size", type=int, help="of ours; the default is pointclip's own")
+    parser.add_argument("--threads", type=int, default=cores(), help="of the processor, for both pipelines")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
+    torch.set_num_threads(args.threads)
     rows = [row for name in [*args.models, *args.model] for row in measured(name, args)]
     args.out.parent.mkdir(parents=True, exist_ok=True)
     draft = args.out.with_suffix(".partial")
@@ -114,10 +117,10 @@ def draw(model: PointCLIP, cloud: PointCloud) -> Tensor:
 
 def ours(model: PointCLIP, shapes: Files) -> tuple[Tensor, dict[str, float]]:
     """Encode all shapes as ``pointclip embed`` does, in parts small enough for every core to have some."""
-    workers = cores() if model.device.type == "cpu" else 1
+    workers = torch.get_num_threads() if model.device.type == "cpu" else 1
     with tempfile.TemporaryDirectory() as folder:
         size = max(1, min(32, -(-len(shapes) // (2 * workers))))
-        whole = encode_dataset(model, shapes, folder, part_size=size).whole()
+        whole = encode_dataset(model, shapes, folder, part_size=size, workers=workers).whole()
     return whole.features.float(), {stage: sum(spent) for stage, spent in whole.seconds.items()}
 
 
@@ -172,14 +175,14 @@ def spread(clip: FrozenClip, pictures: Tensor) -> None:
     if clip.device.type != "cpu":
         clip.encode_images(pictures).cpu()
         return
-    on_all_cores([partial(clip.encode_images, piece) for piece in pictures.tensor_split(cores())])
+    on_all_cores([partial(clip.encode_images, piece) for piece in pictures.tensor_split(torch.get_num_threads())])
 
 
 def multiply(device: torch.device, dtype: torch.dtype) -> float:
     """Time matrix products and give GFLOP/s."""
     side = 2048 if device.type == "cpu" else 8192
     left, right = torch.randn(2, side, side, device=device).to(dtype)
-    jobs = [lambda: (left @ right)[0, 0].item()] * (cores() if device.type == "cpu" else 10)
+    jobs = [lambda: (left @ right)[0, 0].item()] * (torch.get_num_threads() if device.type == "cpu" else 10)
     start = time.perf_counter()
     if device.type == "cpu":
         on_all_cores(jobs)
@@ -190,9 +193,9 @@ def multiply(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def on_all_cores(jobs: list[Callable[[], object]]) -> None:
-    """Run jobs in threads that use one core each."""
+    """Run jobs in as many threads as torch may use, each on one core."""
     threads = torch.get_num_threads()
-    with ThreadPoolExecutor(cores(), initializer=partial(torch.set_num_threads, 1)) as pool:
+    with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
         for done in [pool.submit(job) for job in jobs]:
             done.result()
     torch.set_num_threads(threads)
