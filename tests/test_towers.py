@@ -12,6 +12,7 @@ from weights_cases import own_cache, tiny
 from pointclip import background, precision, towers, weights
 from pointclip.clip import FrozenClip
 from pointclip.errors import InputError
+from pointclip.features import sight_key
 from pointclip.model import PointCLIP
 
 __all__ = ["own_cache", "tiny"]
@@ -198,3 +199,8 @@ def test_skip_background_needs_a_vit(tiny):
         FrozenClip(weights.random("tiny-rn"), "cpu", "fp32", skip_background=True)
     with pytest.raises(InputError, match="embedded"):
         PointCLIP.from_pretrained("embedded", device="cpu", precision="fp32", skip_background=True)
+
+
+def test_features_without_background_are_kept_apart(pair):
+    keys = {sight_key(PointCLIP(clip, "ring-2")) for clip in pair}
+    assert len(keys) == 2
