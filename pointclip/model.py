@@ -117,8 +117,9 @@ class PointCLIP(nn.Module):
         """
         few_shot = None if adapter is None else load_checkpoint(adapter)
         usual = (DEFAULT_VIEWS, DEFAULT_STYLE) if few_shot is None else (few_shot.eye.views, few_shot.eye.drawn)
-        views, style = (own if given is None else given for given, own in zip((views, style), usual, strict=True))
-        views, style = _rigs.views(views), images.AUTO if style == images.AUTO else images.style(style)
+        views = _rigs.views(usual[0] if views is None else views)
+        style = usual[1] if style is None else style
+        style = images.AUTO if style == images.AUTO else images.style(style)
         clip = FrozenClip(weights.load(name), device=device, precision=precision, skip_background=skip_background)
         made = cls(clip, views, style, templates, adapter=few_shot, drop_outliers=drop_outliers)
         again = partial(cls.from_pretrained, name, views=views, style=style, templates=templates, adapter=adapter)
@@ -133,9 +134,8 @@ class PointCLIP(nn.Module):
 
     def style_for(self, normals: Tensor | None) -> images.Style:
         """Resolve ``auto``: ``shaded`` when normals are known, else ``depth``."""
-        if isinstance(self.style, images.Style):
-            return self.style
-        return images.style("depth" if normals is None else "shaded")
+        fitting = "depth" if normals is None else "shaded"
+        return self.style if isinstance(self.style, images.Style) else images.style(fitting)
 
     def render(self, points: Tensor, normals: Tensor | None = None, colors: Tensor | None = None) -> Tensor:
         """Draw what the encoder sees, before its mean and standard deviation.
