@@ -11,15 +11,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from pointclip import descriptions, prompts
+from pointclip import background, descriptions, prompts
 from pointclip import precision as precisions
 from pointclip._cache import cache_folder, read_tensor, write_tensor
 from pointclip._checks import check_floating, check_shape
 from pointclip.errors import InputError
+from pointclip.towers import VisionTower
 from pointclip.weights import LoadedModel
 
 _SENTENCES_AT_ONCE = 256
 _CLIPS_OWN_SCALE = 100.0
+_BATCH = {"cpu": 8, "cuda": 256}
 
 
 class FrozenClip(nn.Module):
@@ -32,7 +34,11 @@ class FrozenClip(nn.Module):
         loaded: What :func:`pointclip.weights.load` gave; it stays as it is, and may be dropped.
         device: A device, or ``"auto"``: CUDA where there is one, else the CPU.
         precision: ``"auto"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``, see :func:`pointclip.precision.place`.
-        batch_size: Most images that pass the tower at once.
+        batch_size: Most images that pass the tower at once; None takes what measured fastest: 8 on a CPU, whose caches
+            then hold a layer's numbers, 256 elsewhere.
+        skip_background: Only for ViT towers: patches that see nothing but background do not enter, see
+            :func:`pointclip.background.kept_patches`. Faster, and not the same features:
+            ``scripts/bench_pipeline.py`` measures both.
 
     Attributes:
         name: The model's name.
@@ -44,7 +50,7 @@ class FrozenClip(nn.Module):
         precision: The chosen number format, and ``precision.why`` in words.
 
     Raises:
-        InputError: There is no such precision or device.
+        InputError: There is no such precision or device, or ``skip_background`` is asked of another tower.
 
     Example:
         >>> from pointclip import weights
@@ -58,20 +64,27 @@ class FrozenClip(nn.Module):
         loaded: LoadedModel,
         device: str | torch.device = "auto",
         precision: str = "auto",
-        batch_size: int = 32,
+        batch_size: int | None = None,
+        skip_background: bool = False,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size must be at least 1, got {batch_size}")
         where = pick_device(device)
         self.name, self.identity = loaded.name, loaded.identity
         self.image_size, self.mean, self.std = loaded.image_size, loaded.mean, loaded.std
         self.logit_scale = _CLIPS_OWN_SCALE if loaded.logit_scale is None else loaded.logit_scale
-        self.batch_size = batch_size
+        self.batch_size = batch_size or _BATCH.get(where.type, _BATCH["cuda"])
+        self.skip_background = skip_background
         self.tokenizer = loaded.tokenizer
         self.image_tower, self.precision = precisions.place(
             loaded.model.visual, where, precision, loaded.image_size, loaded.identity
         )
+        if skip_background and not isinstance(self.image_tower, VisionTower):
+            raise InputError(
+                f"skip_background needs a ViT of open_clip with a class token, and the image tower of {self.name!r} is "
+                "none: leave skip_background out"
+            )
         self.text_model: Any = precisions.moved(_without_image_tower(loaded.model), where, torch.float32)
         std = torch.tensor(loaded.std, device=where).view(1, 3, 1, 1)
         mean = torch.tensor(loaded.mean, device=where).view(1, 3, 1, 1)
@@ -177,17 +190,26 @@ class FrozenClip(nn.Module):
         return found
 
     def _encode_images(self, images: Tensor, normalized: bool) -> Tensor:
-        return torch.cat([self._encode_batch(batch, normalized) for batch in images.split(self.batch_size)])
+        images = images[:, :1] if images.stride(1) == 0 else images  # three views of one channel
+        if not self.skip_background:
+            pieces = images.tensor_split(-(-len(images) // self.batch_size))
+            return torch.cat([self._encode_batch(piece, normalized) for piece in pieces])
+        images = images.to(self.device)
+        tower: VisionTower = self.image_tower  # type: ignore[assignment]
+        kept = background.kept_patches(images.detach(), tower.patch)
+        batches = background.batches_by_length(kept, self.batch_size * tower.grid**2)
+        found = torch.cat([self._encode_batch(images[places], normalized, rows) for places, rows in batches])
+        return found[torch.cat([places for places, _ in batches]).argsort()]
 
-    def _encode_batch(self, images: Tensor, normalized: bool) -> Tensor:
+    def _encode_batch(self, images: Tensor, normalized: bool, *keep: Tensor) -> Tensor:
         images = images.to(self.device)
         images = images.float() / 255 if images.dtype == torch.uint8 else images.float()
         if normalized:
             images = torch.addcmul(self._shift, images, self._scale)  # type: ignore[arg-type]
-        images = images.expand(-1, 3, -1, -1).to(self.precision.dtype)
+        images = images.to(self.precision.dtype).expand(-1, 3, -1, -1)
         if self.precision.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        return normalize(precisions.features(self.image_tower, images).float(), dim=-1)
+        return normalize(precisions.features(self.image_tower, images, *keep).float(), dim=-1)
 
     def _check_images(self, images: Tensor) -> None:
         check_shape("images", images, f"B channels {self.image_size} {self.image_size}")

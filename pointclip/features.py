@@ -144,7 +144,8 @@ def sight_key(model: "PointCLIP") -> str:
     digest = hashlib.sha256()
     for tensor in (views.rotations, views.translations, views.focal, views.principal):
         digest.update(b"-" if tensor is None else tensor.cpu().numpy().tobytes())
-    key = [clip.identity, clip.precision.name, clip.image_size, clip.mean, clip.std, repr(model.style)]
+    form = clip.precision.name + " skip_background" * clip.skip_background
+    key = [clip.identity, form, clip.image_size, clip.mean, clip.std, repr(model.style)]
     key += [] if model.drop_outliers else ["outliers kept"]
     digest.update(json.dumps([*key, views.perspective]).encode())
     return digest.hexdigest()[:32]

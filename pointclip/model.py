@@ -87,6 +87,7 @@ class PointCLIP(nn.Module):
         device: str = "auto",
         precision: str = "auto",
         drop_outliers: bool = True,
+        skip_background: bool = False,
     ) -> "PointCLIP":
         """Load a pretrained model by name.
 
@@ -100,13 +101,14 @@ class PointCLIP(nn.Module):
             device: ``"cpu"``, ``"cuda"``, ``"auto"`` (CUDA where there is one).
             precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.
             drop_outliers: False draws even the few points far outside of all others, which shrinks the shape.
+            skip_background: Leave out the patches that see only background: faster, and not quite the same features.
 
         Returns:
             The model, in evaluation mode, every tower parameter frozen.
 
         Raises:
             WeightsError: The weights are unknown, unreachable or damaged.
-            InputError: A rig, style, template set, device or precision is unknown, or is not the adapter's.
+            InputError: A setting is unknown or not the adapter's, or ``skip_background`` is asked of what is no ViT.
 
         Example:
             >>> model = PointCLIP.from_pretrained("embedded")
@@ -114,16 +116,15 @@ class PointCLIP(nn.Module):
             6
         """
         few_shot = None if adapter is None else load_checkpoint(adapter)
-        if views is None:
-            views = DEFAULT_VIEWS if few_shot is None else few_shot.eye.views
-        if style is None:
-            style = DEFAULT_STYLE if few_shot is None else few_shot.eye.drawn
-        views = _rigs.views(views)
+        usual = (DEFAULT_VIEWS, DEFAULT_STYLE) if few_shot is None else (few_shot.eye.views, few_shot.eye.drawn)
+        views = _rigs.views(usual[0] if views is None else views)
+        style = usual[1] if style is None else style
         style = images.AUTO if style == images.AUTO else images.style(style)
-        clip = FrozenClip(weights.load(name), device=device, precision=precision)
+        clip = FrozenClip(weights.load(name), device=device, precision=precision, skip_background=skip_background)
         made = cls(clip, views, style, templates, adapter=few_shot, drop_outliers=drop_outliers)
         again = partial(cls.from_pretrained, name, views=views, style=style, templates=templates, adapter=adapter)
-        made.again = partial(again, device=device, precision=precision, drop_outliers=drop_outliers)
+        again = partial(again, drop_outliers=drop_outliers, skip_background=skip_background)
+        made.again = partial(again, device=device, precision=precision)
         return made
 
     @property
@@ -133,9 +134,8 @@ class PointCLIP(nn.Module):
 
     def style_for(self, normals: Tensor | None) -> images.Style:
         """Resolve ``auto``: ``shaded`` when normals are known, else ``depth``."""
-        if isinstance(self.style, images.Style):
-            return self.style
-        return images.style("depth" if normals is None else "shaded")
+        fitting = "depth" if normals is None else "shaded"
+        return self.style if isinstance(self.style, images.Style) else images.style(fitting)
 
     def render(self, points: Tensor, normals: Tensor | None = None, colors: Tensor | None = None) -> Tensor:
         """Draw what the encoder sees, before its mean and standard deviation.

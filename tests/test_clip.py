@@ -176,12 +176,14 @@ def test_a_damaged_measurement_is_made_anew(loaded, kept, monkeypatch, caplog):
     monkeypatch.setattr(precision, "supported", lambda device: ("bf16",))
     monkeypatch.setattr(precision, "_try", lambda *a: precision._Trial(2.0, 1.0))
     FrozenClip(loaded, "cpu")
-    (file,) = (kept / "precision").iterdir()
-    file.write_text("{")
-    with caplog.at_level(logging.WARNING):
-        assert FrozenClip(loaded, "cpu").precision.name == "bf16"
-    assert file.name in caplog.text
-    assert file.read_text() != "{"
+    files = list((kept / "precision").iterdir())
+    assert len(files) == 2  # the form, the number format
+    for damage in ("{", "{}", '{"gain": "x", "cosine": "x"}'):
+        for file in files:
+            file.write_text(damage)
+        with caplog.at_level(logging.WARNING):
+            assert FrozenClip(loaded, "cpu").precision.name == "bf16"
+        assert all(file.name in caplog.text and file.read_text() != damage for file in files)
 
 
 def test_labels_are_the_mean_of_unit_templates(clip):
