@@ -166,7 +166,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "model hub": _hub_reached,
     "cache folder": _cache_folder,
     "open3d": lambda: _optional("open3d", "pip install 'pointclip[viz]'"),
-    "matplotlib": lambda: _optional("matplotlib", "pip install 'pointclip[viz]'"),
     "h5py": lambda: _optional("h5py", "pip install 'pointclip[data]'"),
+    "ray": lambda: _optional("ray", "pip install 'pointclip[cluster]'"),
     "pytorch3d": lambda: _optional("pytorch3d", "see pytorch3d.org; only for exchanging data with it"),
 }

@@ -20,7 +20,6 @@ PER_CLASS = 6
 @pytest.fixture
 def script(tiny_file, tmp_path, monkeypatch):
     """Run a script on a folder of boxes with the tiny tower."""
-    pytest.importorskip("matplotlib", reason="the plot needs matplotlib: pip install 'pointclip[viz]'")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("POINTCLIP_CACHE", str(tmp_path / "cache"))
     monkeypatch.syspath_prepend(str(SCRIPTS))

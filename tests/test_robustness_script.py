@@ -91,7 +91,6 @@ def test_rotations_are_rigid_and_take_the_normals_along(name, cloud):
 
 @pytest.fixture
 def script(tiny_file, tmp_path, monkeypatch):
-    pytest.importorskip("matplotlib", reason="the plot needs matplotlib: pip install 'pointclip[viz]'")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("POINTCLIP_CACHE", str(tmp_path / "cache"))
     write_boxes(tmp_path / "boxes", 3)
