@@ -164,6 +164,16 @@ def test_a_folder_without_splits_is_judged_whole(away, fixed):
     assert result["open_set"]["threshold"] is None and 0 <= result["open_set"]["auroc"] <= 1
 
 
+def test_a_folder_with_nothing_but_test_is_judged(away, fixed):
+    write_boxes(away / "only" / "test", 1)
+    told = run("eval", "only", "--json", *fixed)
+    assert told.code == 0, told.err
+    assert (told.json["dataset"]["split"], told.json["validation"]) == ("test", None)
+    (away / "only" / "test").rename(away / "only" / "val")
+    refused = run("eval", "only", *fixed)
+    assert refused.code == 2 and "no split 'test', it has val" in refused.err
+
+
 def test_a_few_shot_head_is_judged_on_the_classes_it_knows(away, boxes, fixed):
     quick = ("--method", "probe", "--shots", 2, "--copies", 0, "--labels", "pole,cube")
     fitted = run("fit", boxes, "--out", "head.safetensors", *quick, *fixed)
