@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 ENGINES = ("local", "ray")
 PART_SIZE = 32
 _PLAN = "plan.json"
+_IN_WORDS = {
+    "seen": "weights, number format or way to see",
+    "shapes": "number of shapes",
+    "shapes_sha256": "files, points, up axis or seed",
+    "part_size": "number of shapes in a part",
+}
 Watch = Callable[[int, int], None]
 
 
@@ -58,6 +64,13 @@ class Encodings:
     def shapes_sha256(self) -> str:
         """Name all that decides the clouds of the shapes, in their order."""
         return json.loads((self.folder / _PLAN).read_text())["shapes_sha256"]
+
+    def remove(self) -> None:
+        """Remove the parts, and the folder unless something else lies in it."""
+        for path in (*self.folder.glob("part-*"), *self.folder.glob(f"{_PLAN}*")):  # drafts of a killed run too
+            path.unlink()
+        with suppress(OSError):  # it is not empty
+            self.folder.rmdir()
 
     def whole(self) -> Part:
         """Read all parts as one: (N, V, C) features and all that is known of the N shapes."""
@@ -271,7 +284,8 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}): remove {folder} or name another folder") from error
     other = [name for name in plan if known.get(name) != plan[name]]
+    if {"model", "views", "style"} & set(other):
+        other.remove("seen")  # follows from them
     if other:
-        raise InputError(
-            f"{folder} holds a job with other {', '.join(other)}: name another folder, or remove it to start over"
-        )
+        words = ", ".join(_IN_WORDS.get(name, name) for name in other)
+        raise InputError(f"{folder} holds a job with other {words}: name another folder, or remove it to start over")

@@ -155,7 +155,12 @@ def open_judged(open_split: OpenSplit, request: Request) -> tuple[Dataset, str |
         InputError: A choice would be made on a split named test or on the judged one.
         DatasetError: There is no such split.
     """
-    dataset = open_split(request.split)
+    try:
+        dataset = open_split(request.split)
+    except DatasetError:
+        if request.split is not None:
+            raise
+        dataset = open_split("test")  # a set without train has no default of its own
     splits = tuple(getattr(dataset, "splits", (dataset.split,)))
     if request.split is None and "test" in splits:
         dataset = open_split("test")

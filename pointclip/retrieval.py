@@ -1,7 +1,6 @@
 """Shapes to an index, and what is searched for to a vector: the two ends of ``embed`` and ``search``."""
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +82,7 @@ def make_index(
         eye = Eye.of(model.clip.name, model.clip.identity, model.views, model.style)
         reading = (dataset.num_points, dataset.up, dataset.seed)
         write_index(out, torch.cat(rows), names, Origin(eye, *reading, __version__, _here_from(Path(out))))
-    shutil.rmtree(parts)
+    found.remove()
     return Embedded(len(names), rows[0].shape[1] if rows else 0, tuple(errors))
 
 

@@ -70,7 +70,7 @@ def predictions(folder):
 
 def test_a_damaged_shape_is_a_row_and_counts_as_wrong(done):
     told, folder, _ = done
-    assert told.code == 2 and "1 of 12 shapes could not be classified" in told.err
+    assert told.code == 2 and "1 of 12 shapes could not be classified" in told.err and "cube/2.obj" in told.err
     rows, result = predictions(folder), json.loads((folder / "result.json").read_text())
     assert len(rows) == result["dataset"]["shapes"] == 12 and result["failed"] == 1
     bad = [row for row in rows if row["error"]]
@@ -164,6 +164,12 @@ def test_a_folder_without_splits_is_judged_whole(away, fixed):
     assert result["open_set"]["threshold"] is None and 0 <= result["open_set"]["auroc"] <= 1
 
 
+def test_a_folder_with_nothing_but_test_is_judged(away, fixed):
+    write_boxes(away / "only" / "test", 1)
+    dataset = run("eval", "only", "--json", *fixed).json["dataset"]
+    assert (dataset["split"], dataset["shapes"]) == ("test", 3)
+
+
 def test_a_few_shot_head_is_judged_on_the_classes_it_knows(away, boxes, fixed):
     quick = ("--method", "probe", "--shots", 2, "--copies", 0, "--labels", "pole,cube")
     fitted = run("fit", boxes, "--out", "head.safetensors", *quick, *fixed)
@@ -218,10 +224,17 @@ def test_datasets_that_are_none(dataset, words, away, fixed):
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that not even root can write to")
+def test_a_result_in_the_dataset_is_refused(boxes, fixed):
+    told = run("eval", boxes, "--out", boxes / "result", *fixed)
+    assert told.code == 2 and "would be taken for a class" in told.err and not (boxes / "result").exists()
+
+
 def test_a_place_that_cannot_be_written_is_refused(boxes, fixed, monkeypatch):
     monkeypatch.setattr("pointclip.encodings.encode_part", None)
     told = run("eval", boxes, "--out", "/proc/result", *fixed)
     assert told.code == 2 and "cannot be written" in told.err and told.err.count("error:") == 1
+    told = run("eval", boxes, "--out", boxes / "result", *fixed)
+    assert told.code == 2 and "would be taken for a class" in told.err and not (boxes / "result").exists()
 
 
 def test_another_job_in_the_folder_is_refused(done, fixed, boxes):

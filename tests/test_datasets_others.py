@@ -68,6 +68,12 @@ def test_a_table_of_paths(tmp_path):
     assert (len(cloud), label, name) == (30, "bowl", "b.obj")
 
 
+def test_splits_of_a_table_may_be_spelled_as_folders_are(tmp_path):
+    (tmp_path / "t.csv").write_text("path,label,split\na.obj,cup,Training\nb.obj,cup,TEST\nc.obj,cup,fold 1\n")
+    assert open_dataset(tmp_path / "t.csv").id(0) == "a.obj"
+    assert open_dataset(tmp_path / "t.csv", "test").splits == ("fold 1", "test", "train")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

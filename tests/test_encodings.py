@@ -85,8 +85,25 @@ def test_another_job_is_refused_in_the_same_folder(model, shapes, tmp_path):
     with pytest.raises(InputError, match="another folder"):
         encode_dataset(model, shapes, tmp_path / "run", part_size=4)
     (shapes.root / "box" / "0.obj").write_text((shapes.root / "box" / "1.obj").read_text())
-    with pytest.raises(InputError, match="shapes_sha256"):
+    with pytest.raises(InputError, match="other files, points, up axis or seed: name"):
         encode_dataset(model, shapes, tmp_path / "run", part_size=8)
+
+
+def test_what_differs_between_two_jobs_is_said_in_words(model, shapes, tmp_path):
+    encode_dataset(model, shapes, tmp_path / "run", indices=[0])
+    other = pc.PointCLIP(model.clip, views=model.views, style="depth")
+    with pytest.raises(InputError, match="holds a job with other style: name another folder"):
+        encode_dataset(other, shapes, tmp_path / "run", indices=[0])
+
+
+def test_removing_parts_leaves_what_is_not_of_the_job(model, shapes, tmp_path):
+    found = encode_dataset(model, shapes, tmp_path / "run", indices=[0])
+    (tmp_path / "run" / "part-00007.tries").write_text(".")
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    found.remove()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
+    encode_dataset(model, shapes, tmp_path / "other", indices=[0]).remove()
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_bad_shape_is_a_row_with_its_error(model, shapes, tmp_path):

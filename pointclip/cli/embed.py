@@ -91,8 +91,12 @@ def _run(
     network = _load(chosen)
     if not json:
         _console.say_note(_about(network))
-    with _console.progress(len(shapes)) as bar:
-        made = make_index(network, shapes, out, engine=engine, workers=workers, watch=bar.reach)
+    try:
+        with _console.progress(len(shapes)) as bar:
+            made = make_index(network, shapes, out, engine=engine, workers=workers, watch=bar.reach)
+    except KeyboardInterrupt:
+        _console.say_note(f"what was done lies in {out}.parts: the same command goes on")
+        raise
     for _, error in made.errors:
         _console.say_error(error)
     if not made.shapes:

@@ -26,6 +26,7 @@ class Engine(str, Enum):
     LOCAL, RAY = "local", "ray"
 
 
+_ERRORS_TOLD = 10  # predictions.csv holds all
 Dataset = Annotated[
     str | None,
     typer.Argument(
@@ -115,6 +116,7 @@ def eval_(
         raise InputError("name a dataset to judge the model on, or two result folders with --compare A B")
     from pointclip.evaluation import Request
 
+    _refuse_inside(dataset, out)
     chosen = _options.settings(
         views=views,
         style=style,
@@ -187,6 +189,8 @@ def _run(
     else:
         _judged.tell_result(document, seconds, out)
     if found.failed:
+        for error in [error for error in found.test.errors if error][:_ERRORS_TOLD]:
+            _console.say_error(error)
         _console.say_error(f"{found.failed} of {len(found.test)} shapes could not be classified")
         raise typer.Exit(EXIT_BAD_INPUT)
 
@@ -216,6 +220,12 @@ def _watched(out: str | None) -> Iterator[Callable[[int, int], None]]:
             again = "with --out FOLDER a run goes on where it stopped" if out is None else "the same command goes on"
             _console.say_note(f"{seen} shapes were done: {again}")
             raise
+
+
+def _refuse_inside(dataset: str, out: str | None) -> None:
+    """Refuse a result folder inside a class folder: the next run would take it for a class."""
+    if out is not None and Path(dataset).is_dir() and Path(out).resolve().is_relative_to(Path(dataset).resolve()):
+        raise InputError(f"{out} lies in the dataset, where it would be taken for a class: name a folder outside of it")
 
 
 def _compare(dataset: str | None, folders: tuple[str, str], json: bool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pointclip.datasets._listed import Entry, ListedFiles
-from pointclip.datasets.folder import pick_split
+from pointclip.datasets.folder import SPLITS, pick_split
 from pointclip.errors import DatasetError
 
 COLUMNS = "path, label and, if the shapes are split, split"
@@ -15,8 +15,9 @@ class PathTable(ListedFiles):
     """Give the shapes that a CSV file lists.
 
     Args:
-        path: The file, with a header line and the columns ``path``, ``label`` and perhaps ``split``. Relative paths
-            start at the folder of the CSV file; they are the ids, as written.
+        path: The file, with a header line and the columns ``path``, ``label`` and perhaps ``split``, whose ``Train``,
+            ``training`` and so on are ``train``. Relative paths start at the folder of the CSV file; they are the ids,
+            as written.
         split: A split of the table; None takes ``train`` where there is one, or everything of an unsplit table.
         num_points: Points drawn on a mesh, and most kept of a cloud.
         up: Axis that points up in the files.
@@ -67,4 +68,6 @@ def _entries(path: Path) -> Iterator[Entry]:
         if fields["path"] in seen:
             raise DatasetError(f"{path}, line {line}: {fields['path']} is there twice: remove one")
         seen.add(fields["path"])
-        yield Entry(path.parent / fields["path"], fields["label"], fields.get("split") or "all", fields["path"])
+        split = fields.get("split") or "all"
+        split = SPLITS.get(split.lower(), split)
+        yield Entry(path.parent / fields["path"], fields["label"], split, fields["path"])
