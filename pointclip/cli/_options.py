@@ -29,6 +29,12 @@ class Format(str, Enum):
     AUTO, FP32, BF16, FP16 = "auto", "fp32", "bf16", "fp16"
 
 
+class Engine(str, Enum):
+    """What ``--engine`` takes."""
+
+    LOCAL, RAY = "local", "ray"
+
+
 Paths = Annotated[
     list[str],
     typer.Argument(metavar="PATH", help="Files, folders (searched to any depth) or quoted patterns such as '*.obj'."),
@@ -82,6 +88,13 @@ Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: cuda 
 Precision = Annotated[
     Format,
     typer.Option("--precision", help="Number format of the image tower; auto is the fastest that keeps answers."),
+]
+Where = Annotated[
+    Engine, typer.Option("--engine", help="local: this process. ray: a Ray cluster, RAY_ADDRESS or one of its own.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Threads, or actors of Ray.", show_default="one a core, one a GPU"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 

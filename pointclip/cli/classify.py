@@ -12,6 +12,7 @@ import typer
 from pointclip import __version__, report
 from pointclip.cli import _console, _options
 from pointclip.cli._boundary import bounded, exit_code, sentence
+from pointclip.cli._network import about, load_network
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,9 +94,9 @@ def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _
     with ExitStack() as stack:
         csv = None if outputs.csv is None else stack.enter_context(report.open_csv(outputs.csv))
         root = None if outputs.save_views is None else check_folder(outputs.save_views)
-        network = None if all(item.error for item in items) else _load(chosen)
+        network = None if all(item.error for item in items) else load_network(chosen)
         if network is not None and not outputs.json:
-            _console.say_note(_about(network))
+            _console.say_note(about(network))
         bar = stack.enter_context(_console.progress(len(items)))
         tell = _teller(outputs.json, len(items))
         rows, faults = [], []
@@ -114,27 +115,6 @@ def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _
     if faults and len(items) > 1:
         _console.say_error(f"{len(faults)} of {len(items)} shapes could not be classified")
     return min(faults, default=0)  # a fault of the program (1) weighs more than bad input (2)
-
-
-def _load(chosen: _options.Settings) -> "PointCLIP":
-    from pointclip.model import PointCLIP
-
-    with _console.waiting(f"loading {chosen.model}"):
-        return PointCLIP.from_pretrained(
-            chosen.model,
-            views=None if chosen.adapter else chosen.views,
-            style=None if chosen.adapter else chosen.style,
-            adapter=chosen.adapter,
-            templates=chosen.templates,
-            device=chosen.device,
-            precision=chosen.precision,
-            drop_outliers=chosen.drop_outliers,
-        )
-
-
-def _about(network: "PointCLIP") -> str:
-    known = f"{network.clip.name} on {network.device}, {network.clip.precision.name}"
-    return f"{known}: a small default that needs no network, not CLIP" if network.clip.name == "embedded" else known
 
 
 def _as_run(chosen: _options.Settings, network: "PointCLIP | None") -> dict[str, Any]:

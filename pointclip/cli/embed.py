@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from enum import Enum
 from typing import Annotated
 
 import typer
@@ -11,26 +10,12 @@ from rich.text import Text
 from pointclip import __version__
 from pointclip.cli import _console, _options
 from pointclip.cli._boundary import EXIT_BAD_INPUT, bounded
-from pointclip.cli.classify import _about, _load
+from pointclip.cli._network import about, load_network
 from pointclip.errors import InputError
 from pointclip.report import shown
 
-
-class Engine(str, Enum):
-    """What ``--engine`` takes."""
-
-    LOCAL, RAY = "local", "ray"
-
-
 Out = Annotated[
     str, typer.Option("--out", "-o", metavar="FILE", help="The file to write, for pointclip search --in FILE.")
-]
-Where = Annotated[
-    Engine, typer.Option("--engine", help="local: this process. ray: a Ray cluster, RAY_ADDRESS or one of its own.")
-]
-Workers = Annotated[
-    int | None,
-    typer.Option("--workers", min=1, help="Threads, or actors of Ray.", show_default="one a core, one a GPU"),
 ]
 
 
@@ -46,8 +31,8 @@ def embed(
     seed: _options.Seed = 0,
     device: _options.Device = "auto",
     precision: _options.Precision = _options.Format.AUTO,
-    engine: Where = Engine.LOCAL,
-    workers: Workers = None,
+    engine: _options.Where = _options.Engine.LOCAL,
+    workers: _options.Workers = None,
     json: _options.Json = False,
 ) -> None:
     """Encode shapes once, for pointclip search.
@@ -88,9 +73,9 @@ def _run(
         _console.say_error(error)
     if not len(shapes):
         raise InputError(f"there is no shape to embed, so {out} was not written")
-    network = _load(chosen)
+    network = load_network(chosen)
     if not json:
-        _console.say_note(_about(network))
+        _console.say_note(about(network))
     try:
         with _console.progress(len(shapes)) as bar:
             made = make_index(network, shapes, out, engine=engine, workers=workers, watch=bar.reach)

@@ -13,17 +13,12 @@ import typer
 
 from pointclip.cli import _console, _judged, _options
 from pointclip.cli._boundary import EXIT_BAD_INPUT, bounded
+from pointclip.cli._network import load_network
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
     from pointclip.datasets.protocol import Dataset as Shapes
     from pointclip.evaluation import OpenSplit, Request
-
-
-class Engine(str, Enum):
-    """What ``--engine`` takes."""
-
-    LOCAL, RAY = "local", "ray"
 
 
 _ERRORS_TOLD = 10  # predictions.csv holds all
@@ -69,8 +64,6 @@ Up = Annotated[
 Goal = Annotated[
     float, typer.Option("--reject-at-most", help="Share of validation shapes of listed classes that may be rejected.")
 ]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Of the engine.", show_default="one per core")]
-How = Annotated[Engine, typer.Option("--engine", help="local: this machine. ray: a Ray cluster.")]
 Compare = Annotated[
     tuple[str, str] | None,
     typer.Option("--compare", metavar="A B", help="Two result folders side by side, with a paired test."),
@@ -101,8 +94,8 @@ def eval_(
     unknown: Unknown = None,
     reject_at_most: Goal = 0.05,
     with_logits: WithLogits = None,
-    engine: How = Engine.LOCAL,
-    workers: Workers = None,
+    engine: _options.Where = _options.Engine.LOCAL,
+    workers: _options.Workers = None,
     json: _options.Json = False,
 ) -> None:
     """Judge a model on a dataset: accuracies with intervals, calibration, plots.
@@ -161,20 +154,10 @@ def _run(
     from pointclip import result_folder
     from pointclip._outputs import check_folder, make_folder
     from pointclip.evaluation import evaluate, open_judged
-    from pointclip.model import PointCLIP
 
     open_judged(opened, request)
     folder = None if out is None else check_folder(out)
-    with _console.waiting(f"loading {chosen.model}"):
-        network = PointCLIP.from_pretrained(
-            chosen.model,
-            views=None if chosen.adapter else chosen.views,
-            style=None if chosen.adapter else chosen.style,
-            adapter=chosen.adapter,
-            templates=chosen.templates,
-            device=chosen.device,
-            precision=chosen.precision,
-        )
+    network = load_network(chosen)
     with _watched(out) as watch:
         found = evaluate(network, opened, request, None if folder is None else folder / "parts", watch)
     used = {"device": str(network.device), "precision": network.clip.precision.name, "templates": network.templates}

@@ -11,8 +11,8 @@ import typer
 from pointclip import __version__
 from pointclip.cli import _console, _options
 from pointclip.cli._boundary import bounded, exit_code, sentence
+from pointclip.cli._network import load_network
 from pointclip.cli._shown import Shown, best, drawn
-from pointclip.cli.classify import _load
 from pointclip.errors import InputError
 
 Out = Annotated[
@@ -112,7 +112,7 @@ def _run(paths: Sequence[str], chosen: _options.Settings, wishes: _Wishes, asked
         if len(items) > 1 and getattr(wishes, name):
             raise InputError(f"--{name} takes one shape, and {len(items)} are named")
     targets = _targets([item.path for item in items], wishes.out)
-    network = _load(chosen) if asked and not all(item.error for item in items) else None
+    network = load_network(chosen) if asked and not all(item.error for item in items) else None
     told, faults = [], []
     read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed)
     for item in read_clouds(items, read):
