@@ -6,11 +6,12 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -31,12 +32,7 @@ if TYPE_CHECKING:
 ENGINES = ("local", "ray")
 PART_SIZE = 32
 _PLAN = "plan.json"
-_IN_WORDS = {
-    "seen": "weights, number format or way to see",
-    "shapes": "number of shapes",
-    "shapes_sha256": "files, points, up axis or seed",
-    "part_size": "number of shapes in a part",
-}
+_IN_WORDS = {"seen": "weights or number format", "shapes_sha256": "files, points, up axis or seed"}
 Watch = Callable[[int, int], None]
 
 
@@ -234,19 +230,28 @@ def _run_local(
     prepare = partial(torch.set_num_threads, 1 if on_cpu else threads)
     pool = ThreadPoolExecutor(count, "pointclip-encode", initializer=prepare)
     waiting: deque[Future[int]] = deque()
+    stop = Event()
     try:
         for path, piece in missing:
-            waiting.append(pool.submit(_make, model, [next(readings) for _ in piece], path))
+            waiting.append(pool.submit(_make, model, _until(stop, [next(readings) for _ in piece]), path))
             while len(waiting) > count:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        stop.set()
+        pool.shutdown(cancel_futures=True)  # waits: a thread must not write to a folder that its owner then removes
         torch.set_num_threads(threads)
 
 
-def _make(model: "PointCLIP", readings: list[Reading], path: Path) -> int:
+def _until(stop: Event, readings: Iterable[Reading]) -> Iterator[Reading]:
+    for reading in readings:
+        if stop.is_set():
+            raise CancelledError
+        yield reading
+
+
+def _make(model: "PointCLIP", readings: Iterable[Reading], path: Path) -> int:
     part = encode_part(model, readings)
     with refusals(path):
         write_part(path, part)

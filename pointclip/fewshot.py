@@ -163,7 +163,7 @@ def check_out(path: str | Path) -> None:
         InputError: It is a folder, or there is none to write it into.
     """
     if Path(path).is_dir():
-        raise InputError(f"{path} is a folder: name a file to write, such as {Path(path) / 'mine.safetensors'}")
+        raise InputError(f"{path} is a folder: name a file to write")
     if not Path(path).absolute().parent.is_dir():
         raise InputError(f"{path} cannot be written, for there is no folder {Path(path).parent}: make it first")
     check_folder(Path(path).absolute().parent)

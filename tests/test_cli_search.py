@@ -125,6 +125,7 @@ def test_with_no_good_shape_nothing_is_written(few, shapes, content):
         (("--in", "i.safetensors"), "say what to look for"),
         (("a chair", "--shape", "box.obj", "--in", "i.safetensors"), "one of the two"),
         (("  ", "--in", "i.safetensors"), "the query is empty"),
+        (("./sub", "--in", "i.safetensors"), "is a folder: name one shape file"),
         (("gone.obj", "--in", "i.safetensors"), "gone.obj does not exist"),
         (("box.obj", "--templates", "shape", "--in", "i.safetensors"), "leave them out"),
         (("a chair", "--templates", "shapes", "--in", "i.safetensors"), "shapes"),

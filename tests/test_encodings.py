@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,16 @@ def test_what_differs_between_two_jobs_is_said_in_words(model, shapes, tmp_path)
     other = pc.PointCLIP(model.clip, views=model.views, style="depth")
     with pytest.raises(InputError, match="holds a job with other style: name another folder"):
         encode_dataset(other, shapes, tmp_path / "run", indices=[0])
+
+
+def test_after_an_interruption_nothing_is_written(model, shapes, tmp_path):
+    def stop(done, _):
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        encode_dataset(model, shapes, tmp_path / "run", part_size=3, workers=2, watch=stop)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("pointclip-encode")]
 
 
 def test_removing_parts_leaves_what_is_not_of_the_job(model, shapes, tmp_path):

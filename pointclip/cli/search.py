@@ -1,5 +1,6 @@
 """``pointclip search``: words or a shape in, the most similar shapes of an index out."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,6 +92,8 @@ def _asked(query: str | None, shape: str | None) -> tuple[str, str | None]:
         is_shape = Path(words).is_file() or Path(words).suffix.lower() in KNOWN_SUFFIXES
     except (OSError, ValueError):  # longer than a path may be, or with a zero byte
         is_shape = False
+    if os.sep in words and os.path.isdir(words):  # noqa: PTH112 - which takes any text
+        raise InputError(f"{words} is a folder: name one shape file to find the likes of, or say in words what to find")
     return ("", words) if is_shape else (words, None)
 
 
