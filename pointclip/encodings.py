@@ -281,16 +281,16 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
     """Enter the plan into a new folder, or check that the folder is of the same plan."""
     path = folder / _PLAN
     try:
-        known = json.loads(path.read_text())
+        known = dict(json.loads(path.read_text()))
     except FileNotFoundError:
         with refusals(path):
             write_bytes(path, json.dumps(plan, indent=2).encode())
         return
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} cannot be read ({error}): remove {folder} or name another folder") from error
     other = [name for name in plan if known.get(name) != plan[name]]
     if {"model", "views", "style"} & set(other):
-        other.remove("seen")  # follows from them
+        other = [name for name in other if name != "seen"]  # follows from them
     if other:
         words = ", ".join(_IN_WORDS.get(name, name) for name in other)
         raise InputError(f"{folder} holds a job with other {words}: name another folder, or remove it to start over")

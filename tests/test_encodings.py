@@ -95,6 +95,9 @@ def test_what_differs_between_two_jobs_is_said_in_words(model, shapes, tmp_path)
     other = pc.PointCLIP(model.clip, views=model.views, style="depth")
     with pytest.raises(InputError, match="holds a job with other style: name another folder"):
         encode_dataset(other, shapes, tmp_path / "run", indices=[0])
+    (tmp_path / "run" / "plan.json").write_text("7")
+    with pytest.raises(InputError, match="plan.json cannot be read"):
+        encode_dataset(model, shapes, tmp_path / "run", indices=[0])
 
 
 def test_after_an_interruption_nothing_is_written(model, shapes, tmp_path):
