@@ -31,7 +31,7 @@ def whole(path: str | Path) -> Iterator[Path]:
         a.txt
     """
     path = Path(path)
-    target = _checked(path)
+    target = check_file(path)
     draft = path if _is_special(path) else target.with_name(f".pointclip-{secrets.token_hex(4)}.part")
     with refusals(path, "name a file in a folder you can write to"):
         draft.open("ab").close()
@@ -85,7 +85,16 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _checked(path: Path) -> Path:
+def check_file(path: Path) -> Path:
+    """Check that a file which may not exist yet is no folder and not read-only; give where it really lies.
+
+    Raises:
+        InputError: It cannot be a file to write.
+
+    Example:
+        >>> check_file(Path("views.txt")).name
+        'views.txt'
+    """
     target = path.resolve()
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file to write")

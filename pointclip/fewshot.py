@@ -13,7 +13,7 @@ from pointclip import shots as _shots
 from pointclip._cache import cache_folder
 from pointclip._checks import nearest
 from pointclip._fit_progress import FitProgress, fit_progress
-from pointclip._outputs import check_folder
+from pointclip._outputs import check_file, check_folder
 from pointclip._resume import HOW_TO_GO_ON, FitInterrupted
 from pointclip.checkpoint import Checkpoint, Eye
 from pointclip.datasets.protocol import Dataset, label_of
@@ -160,12 +160,9 @@ def check_out(path: str | Path) -> None:
     """Refuse, before the long work, a file that cannot be written.
 
     Raises:
-        InputError: It is a folder, or there is none to write it into.
+        InputError: It is a folder or read-only, or there is no folder to write it into.
     """
-    if Path(path).is_dir():
-        raise InputError(f"{path} is a folder: name a file to write")
-    if not Path(path).absolute().parent.is_dir():
-        raise InputError(f"{path} cannot be written, for there is no folder {Path(path).parent}: make it first")
+    check_file(Path(path))
     check_folder(Path(path).absolute().parent)
 
 

@@ -138,6 +138,13 @@ def test_bad_input_is_one_sentence_and_code_2(index, arguments, message):
     assert message in ran.err and "Traceback" not in ran.err and ran.out == ""
 
 
+def test_a_file_that_cannot_be_replaced_is_refused_before_any_work(few, shapes, monkeypatch):
+    monkeypatch.setattr("pointclip._outputs.os.access", lambda *_: False)  # the tests may run as root
+    Path("old").write_text("old")
+    ran = run("embed", ".", "--out", "old", *few)
+    assert ran.code == 2 and "old is read-only: name another file" in ran.err and not Path("old.parts").exists()
+
+
 def test_another_model_is_refused(index, tiny_file, shapes):
     torch.save(weights.random("tiny-vit", seed=8).model.state_dict(), "other.pt")
     ran = search("a chair", "--in", index, "--model", f"tiny-vit@{shapes}/other.pt")
