@@ -73,8 +73,9 @@ def load_logits(path: str | Path, num_classes: int | None = None) -> LogitTable:
     except KeyError as error:
         raise InputError(f"{path}: must hold the arrays 'ids' (N,) and 'logits' (N,K): {error.args[0]}") from error
     except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        reason = str(error).partition(". ")[0]  # what numpy says next is how to read it unsafely
         raise InputError(
-            f"{path}: not a readable .npz of plain arrays ({error}): write it with "
+            f"{path}: not a readable .npz of plain arrays ({reason}): write it with "
             "numpy.savez(path, ids=np.array(list_of_str), logits=array)"
         ) from error
     names = tuple(str(name) for name in ids.ravel())

@@ -160,6 +160,8 @@ class ShapeIndex:
         from safetensors import SafetensorError, safe_open
 
         self.path = Path(path)
+        if self.path.is_dir():
+            raise InputError(f"{path} is a folder: name a file that pointclip embed wrote")
         try:
             self._file: Any = safe_open(path, "pt")
             about = json.loads((self._file.metadata() or {})[_KEY])

@@ -195,6 +195,7 @@ def test_a_few_shot_head_is_judged_on_the_classes_it_knows(away, boxes, fixed):
         (("--reject", "--unknown", "sofa"), "'sofa' cannot play an unknown class"),
         (("--reject", "--reject-at-most", "1"), "[0, 1)"),
         (("--with-logits", "none.npz"), "no such file of logits"),
+        (("--with-logits", __file__), "(object) data): write it with"),
         (("--out", "file"), "is a file"),
         (("--views", "rung-6"), "did you mean 'ring-K'"),
         (("--compare", "a", "b"), "no dataset"),

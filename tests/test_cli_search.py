@@ -121,6 +121,7 @@ def test_with_no_good_shape_nothing_is_written(few, shapes, content):
     ("arguments", "message"),
     [
         (("a chair", "--in", "gone.safetensors"), "gone.safetensors does not exist"),
+        (("a chair", "--in", "sub"), "sub is a folder: name a file that pointclip embed wrote"),
         (("a chair", "--in", "box.obj"), "no safetensors file"),
         (("--in", "i.safetensors"), "say what to look for"),
         (("a chair", "--shape", "box.obj", "--in", "i.safetensors"), "one of the two"),
