@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -17,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from pointclip import engine_ray
+from pointclip import __version__, engine_ray
 from pointclip._cache import write_bytes
 from pointclip._outputs import check_folder, refusals
 from pointclip._parts import STAGES, Part, part_path, read_part, write_part
+from pointclip._threads import cores
 from pointclip.datasets.protocol import Dataset, fingerprint_of
 from pointclip.datasets.reading import Reading, read_items
 from pointclip.errors import InputError
@@ -258,11 +258,6 @@ def _make(model: "PointCLIP", readings: Iterable[Reading], path: Path) -> int:
     return len(part)
 
 
-def cores() -> int:
-    """Count the cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _sentence(name: str, error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return text if name in text else f"{name}: {text}"
@@ -273,7 +268,13 @@ def _plan(model: "PointCLIP", dataset: Dataset, indices: list[int], part_size: i
     digest = hashlib.sha256()
     for index in indices:
         digest.update(f"{index} {fingerprint_of(dataset, index)}\n".encode())
-    settings = {"model": model.clip.name, "views": model.views.rig, "style": str(model.style), "seen": sight_key(model)}
+    settings = {
+        "pointclip": __version__,
+        "model": model.clip.name,
+        "views": model.views.rig,
+        "style": str(model.style),
+        "seen": sight_key(model),
+    }
     return {**settings, "shapes": len(indices), "shapes_sha256": digest.hexdigest(), "part_size": part_size}
 
 

@@ -20,6 +20,7 @@ from pointclip.validation import evenly, validation_part, validation_split
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
 
+FEW = 30  # validation shapes, below which a reader is warned
 OpenSplit = Callable[[str | None], Dataset]
 Watch = Callable[[int, int], None]
 
@@ -252,7 +253,9 @@ def _notes(found: Evaluation, model: "PointCLIP", request: Request) -> Sequence[
         if given
     ]
     if wanted and found.val is None:
-        notes.append(f"there are no shapes to choose on besides the judged ones: {' and '.join(wanted)} was left out")
+        notes.append(f"left out, for there are no shapes to choose on besides the judged ones: {', '.join(wanted)}")
+    if wanted and found.val is not None and len(found.val) < FEW:
+        notes.append(f"{len(found.val)} validation shapes are few to choose {', '.join(wanted)} on")
     if wanted and found.val is not None and model.few_shot is not None and found.val.split == "train":
         notes.append(
             "validation shapes come from train and may have taught the few-shot head: what was chosen on them "

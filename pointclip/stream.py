@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from pointclip._threads import cores
 from pointclip.errors import InputError
 from pointclip.meshes import KNOWN_SUFFIXES
 from pointclip.points import PointCloud, load
@@ -98,7 +99,7 @@ def crew(workers: int | None, ahead: int | None) -> tuple[int, int]:
     Raises:
         InputError: One of them is below 1.
     """
-    workers = max(1, min(4, _cores() - 1)) if workers is None else workers
+    workers = max(1, min(4, cores() - 1)) if workers is None else workers
     ahead = 2 * workers if ahead is None else ahead
     if workers < 1 or ahead < 1:
         raise InputError(f"workers and ahead must be at least 1, got {workers} and {ahead}")
@@ -145,10 +146,6 @@ def _read(item: Item, read: Callable[[str], PointCloud]) -> Item:
         return item
     with _ONE_LARGE_FILE if _is_large(item.path) else nullcontext():
         return Item(item.path, *attempt(item.path, partial(read, item.path)))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _is_large(path: str) -> bool:

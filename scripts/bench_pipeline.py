@@ -37,9 +37,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from pointclip import PointCLIP, fusion, weights
+from pointclip._threads import cores
 from pointclip.clip import FrozenClip, pick_device
 from pointclip.datasets.files import Files
-from pointclip.encodings import cores, encode_dataset
+from pointclip.encodings import encode_dataset
 from pointclip.errors import WeightsError
 from pointclip.points import PointCloud
 from pointclip.towers import VisionTower

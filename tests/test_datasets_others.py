@@ -82,6 +82,7 @@ def test_splits_of_a_table_may_be_spelled_as_folders_are(tmp_path):
         ("path,label\n", "lists no shape"),
         ("path,label\na.obj,\n", "line 2: a path and a label"),
         ("path,label\na.obj,cup\na.obj,bowl\n", "line 3: a.obj is there twice"),
+        ("path,label,split\na.obj,cup,train\n./a.obj,cup,test\n", "line 3: ./a.obj is there twice"),
         ("path,label,split\na.obj,cup,dev\nb.obj,cup,test\n", "no split 'train', it has dev and test"),
     ],
 )

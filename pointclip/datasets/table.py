@@ -1,6 +1,7 @@
 """A CSV table of paths and labels."""
 
 import csv
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,9 +66,10 @@ def _entries(path: Path) -> Iterator[Entry]:
         fields = {(name or "").strip().lower(): (value or "").strip() for name, value in row.items() if name}
         if not fields["path"] or not fields["label"]:
             raise DatasetError(f"{path}, line {line}: a path and a label are needed, got {list(row.values())}")
-        if fields["path"] in seen:
+        place = os.path.normpath(fields["path"])
+        if place in seen:
             raise DatasetError(f"{path}, line {line}: {fields['path']} is there twice: remove one")
-        seen.add(fields["path"])
+        seen.add(place)
         split = fields.get("split") or "all"
         split = SPLITS.get(split.lower(), split)
         yield Entry(path.parent / fields["path"], fields["label"], split, fields["path"])
