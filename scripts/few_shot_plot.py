@@ -47,7 +47,7 @@ def tell(rows: list[dict], path: Path, title: str = "") -> None:
         axes.fill_between(places, low, high, alpha=0.15)
     axes.set(xticks=range(len(shots)), xticklabels=shots, xlabel="shots per class", ylabel="test accuracy, %")
     axes.set_title(title, fontsize=7)
-    axes.legend()
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     figure.savefig(path.with_suffix(".png"), dpi=150, bbox_inches="tight")
     pyplot.close(figure)
 
