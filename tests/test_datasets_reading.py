@@ -146,6 +146,7 @@ def test_no_worker_outlives_a_stopped_program(tmp_path, stop):
     """The script has no ``if __name__`` guard on purpose."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
         "from pointclip.datasets.folder import ClassFolder\n"
         "from pointclip.datasets.reading import read_items\n"
         "import itertools, pathlib\n"
@@ -166,7 +167,10 @@ def test_no_worker_outlives_a_stopped_program(tmp_path, stop):
             assert program.poll() is None, program.stderr.read().decode()
             time.sleep(0.05)
         program.send_signal(stop)
-        program.wait(20)
+        try:
+            program.wait(20)
+        finally:
+            program.kill()
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 2 and not any(is_alive(pid) for pid in pids)
 
