@@ -160,8 +160,9 @@ def test_a_reader_that_has_enough_is_no_error():
 
 
 def test_ctrl_c_ends_the_program_at_once():
+    command = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{COMMAND}"  # as in a terminal
     with subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "slow"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", command, "slow"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as job:
         assert job.stdout.readline() == b"0\n"
         start = time.perf_counter()

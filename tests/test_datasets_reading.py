@@ -143,10 +143,10 @@ def test_a_killed_worker_is_told_and_none_is_left(shapes):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_no_worker_outlives_a_stopped_program(tmp_path, stop):
-    """The script has no ``if __name__`` guard on purpose."""
+    """The script has no ``if __name__`` guard on purpose; it asks for Ctrl-C, which jobs in the background ignore."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pointclip.datasets.folder import ClassFolder\n"
         "from pointclip.datasets.reading import read_items\n"
         "import itertools, pathlib\n"
