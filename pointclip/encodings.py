@@ -94,7 +94,7 @@ def encode_dataset(
     *,
     indices: Sequence[int] | None = None,
     engine: str = "local",
-    part_size: int = PART_SIZE,
+    part_size: int | None = None,
     workers: int | None = None,
     watch: Watch | None = None,
 ) -> Encodings:
@@ -107,7 +107,8 @@ def encode_dataset(
         indices: Places in the dataset; None takes all.
         engine: ``"local"``: threads of this process, each with a core of its own and a part at a time. ``"ray"``: the
             actors of a Ray cluster (extra ``cluster``).
-        part_size: Shapes of a part: what an interruption may cost.
+        part_size: Shapes of a part: what an interruption may cost. None is a sixteenth of all, from 1 to 32, so that
+            small jobs too keep every core busy.
         workers: Threads or actors; None is one for each core, and one on a GPU.
         watch: Called with the shapes done and the shapes in all, after each part and before the first.
 
@@ -123,10 +124,11 @@ def encode_dataset(
     """
     if engine not in ENGINES:
         raise InputError(f"engine must be 'local' or 'ray', got {engine!r}")
+    chosen = list(range(len(dataset)) if indices is None else indices)
+    part_size = min(PART_SIZE, max(1, len(chosen) // 16)) if part_size is None else part_size
     if part_size < 1 or (workers is not None and workers < 1):
         raise InputError(f"part_size and workers must be at least 1, got {part_size} and {workers}")
     folder = check_folder(folder)
-    chosen = list(range(len(dataset)) if indices is None else indices)
     _claim(folder, _plan(model, dataset, chosen, part_size))
     pieces = [chosen[start : start + part_size] for start in range(0, len(chosen), part_size)]
     found = Encodings(folder, tuple((part_path(folder, number), piece) for number, piece in enumerate(pieces)))

@@ -190,5 +190,5 @@ def test_numbers_below_one_are_refused(shapes, workers, ahead):
 
 def test_few_shapes_are_read_without_a_process(shapes, monkeypatch):
     monkeypatch.setattr(reading, "_Worker", None)
-    monkeypatch.setattr("pointclip.stream._cores", lambda: 8)
+    monkeypatch.setattr("pointclip.stream.cores", lambda: 8)
     assert len(list(read_items(shapes, range(9)))) == 9

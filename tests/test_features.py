@@ -10,6 +10,7 @@ from weights_cases import own_cache, tiny
 
 from pointclip import features
 from pointclip.datasets.folder import ClassFolder
+from pointclip.datasets.protocol import label_of
 from pointclip.errors import InputError
 from pointclip.features import Augmentation, encode
 from pointclip.model import PointCLIP
@@ -178,7 +179,7 @@ def test_a_dataset_with_the_bare_protocol_works(model, shapes, cache, encoded):
     assert torch.equal(first, encode(model, shapes, cache=cache / "other"))
     encoded.clear()
     assert torch.equal(encode(model, Bare(), cache=cache), first) and not encoded
-    assert features.label_of(Bare(), 5) == shapes.label(5)
+    assert label_of(Bare(), 5) == shapes.label(5)
 
 
 def test_towers_and_random_state_stay_as_they_are(model, shapes, cache):
