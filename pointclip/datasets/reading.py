@@ -6,21 +6,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 import torch
 
+from pointclip._threads import one_thread
 from pointclip.datasets.protocol import Dataset, id_of, label_of
 from pointclip.errors import InputError, PointClipError
 from pointclip.points import PointCloud
 from pointclip.stream import attempt, crew, in_order
 
 WORTH_PROCESSES = 64  # below that many shapes, processes take longer to start than they save
+ASKED_AHEAD = 3
+_ENDED = (OSError, EOFError, ValueError, pickle.UnpicklingError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +62,8 @@ def read_items(
         workers: The first is a thread of this process, each further one a process of one torch thread, which takes part
             as soon as it has started. None is one less than the cores this process may use, from 1 to 4, and 1 for a
             few shapes.
-        ahead: Most clouds that are read or being read before the caller asks for them; None is two per worker.
+        ahead: Most clouds that are read or being read before the caller asks for them; None is two for one worker and
+            eight for each of several.
 
     Returns:
         An iterator of readings, each with its cloud or its error. Processes start with this call; they end with the
@@ -82,7 +87,8 @@ def read_items(
     """
     indices = list(indices)
     alone = len(indices) < WORTH_PROCESSES or type(dataset).__module__ == "__main__"
-    workers, ahead = crew(1 if workers is None and alone else workers, ahead)
+    workers, ahead_of_one = crew(1 if workers is None and alone else workers, ahead)
+    ahead = ahead or (ahead_of_one if workers == 1 else 8 * workers)
     if workers == 1:
         return in_order(partial(read_one, dataset), indices, 1, ahead)
     try:
@@ -98,7 +104,8 @@ def read_items(
 def read_one(dataset: Dataset, index: int) -> Reading:
     """Read one shape here and now."""
     name, label, start = id_of(dataset, index), label_of(dataset, index), time.perf_counter()
-    item, error = attempt(name, lambda: dataset.item(index))
+    with one_thread():  # as in the other processes: the threads of torch take more than they give here
+        item, error = attempt(name, lambda: dataset.item(index))
     seconds = time.perf_counter() - start
     return Reading(index, name, label, item and item[0], error and _portable(error), seconds)
 
@@ -114,14 +121,17 @@ def _read_together(
             idle.put(reader)
 
     try:
-        yield from in_order(read, indices, 1 + len(others), ahead)
+        yield from in_order(read, indices, 1 + ASKED_AHEAD * len(others), ahead)
     finally:
         for worker in others:
             worker.end()
 
 
 class _Worker:
-    """A process that holds the dataset and reads one shape at a time for one thread of this process.
+    """A process that holds the dataset and reads the shapes it is asked for, in that order.
+
+    It is asked for the next ones before it is done, for a thread of this process that wants to ask may have to wait
+    until another one, busy with a shape of its own, lets go of the interpreter.
 
     No ``multiprocessing``: its children run the caller's script again, so that every caller would need a guard. This
     one knows pointclip only, hears no Ctrl-C, and ends when its input does, whatever became of the parent.
@@ -138,13 +148,25 @@ class _Worker:
             start_new_session=True,
         )
         self.ready = Event()
+        self._asking = Lock()
+        self._asked: SimpleQueue[Future[Any] | None] = SimpleQueue()
+        self._over = False
         Thread(target=self._start, args=(dataset_bytes, idle), daemon=True).start()
 
     def _start(self, dataset_bytes: bytes, idle: "SimpleQueue[Read]") -> None:
-        with suppress(OSError, EOFError, ValueError, pickle.UnpicklingError):  # the first to ask will be told
+        Thread(target=self._listen, daemon=True).start()
+        with suppress(*_ENDED):  # the first to ask will be told
             self._ask(dataset_bytes)
         self.ready.set()
-        idle.put(self.read)
+        for _ in range(ASKED_AHEAD):
+            idle.put(self.read)
+
+    def _listen(self) -> None:
+        while (answer := self._asked.get()) is not None:
+            try:
+                answer.set_result(pickle.load(self.process.stdout))  # type: ignore[arg-type]
+            except _ENDED as error:
+                answer.set_exception(error)
 
     def read(self, index: int) -> Reading:
         """Let the process read one shape.
@@ -154,7 +176,7 @@ class _Worker:
         """
         try:
             answer = self._ask(index)
-        except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        except _ENDED as error:
             raise PointClipError(
                 f"a reading process ended early (exit status {self.process.wait()}), perhaps for want of memory, when "
                 f"it was to read shape {index}: free some memory, or read with fewer workers"
@@ -165,15 +187,23 @@ class _Worker:
         return reading if arrays is None else replace(reading, cloud=_cloud(*arrays))
 
     def _ask(self, what: Any) -> Any:
-        asked, told = self.process.stdin, self.process.stdout
-        assert asked is not None and told is not None  # both are pipes
-        pickle.dump(what, asked)
-        asked.flush()
-        return pickle.load(told)
+        asked = self.process.stdin
+        assert asked is not None  # it is a pipe
+        answer: Future[Any] = Future()
+        with self._asking:
+            if self._over:
+                raise EOFError
+            pickle.dump(what, asked)
+            asked.flush()
+            self._asked.put(answer)
+        return answer.result()
 
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
+        with self._asking:
+            self._over = True
+            self._asked.put(None)
         for pipe in (self.process.stdout, self.process.stdin):
             with suppress(OSError):  # what was still to be sent
                 pipe.close()  # type: ignore[union-attr]
