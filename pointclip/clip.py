@@ -21,7 +21,6 @@ from pointclip.weights import LoadedModel
 
 _SENTENCES_AT_ONCE = 256
 _CLIPS_OWN_SCALE = 100.0
-_BATCH = {"cpu": 8, "cuda": 256}
 
 
 class FrozenClip(nn.Module):
@@ -34,8 +33,7 @@ class FrozenClip(nn.Module):
         loaded: What :func:`pointclip.weights.load` gave; it stays as it is, and may be dropped.
         device: A device, or ``"auto"``: CUDA where there is one, else the CPU.
         precision: ``"auto"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``, see :func:`pointclip.precision.place`.
-        batch_size: Most images that pass the tower at once; None takes what measured fastest: 8 on a CPU, whose caches
-            then hold a layer's numbers, 256 elsewhere.
+        batch_size: Most images that pass the tower at once; None takes :func:`pointclip.precision.batch_size`.
         skip_background: Only for ViT towers: patches that see nothing but background do not enter, see
             :func:`pointclip.background.kept_patches`. Faster, and not the same features:
             ``scripts/bench_pipeline.py`` measures both.
@@ -74,12 +72,12 @@ class FrozenClip(nn.Module):
         self.name, self.identity = loaded.name, loaded.identity
         self.image_size, self.mean, self.std = loaded.image_size, loaded.mean, loaded.std
         self.logit_scale = _CLIPS_OWN_SCALE if loaded.logit_scale is None else loaded.logit_scale
-        self.batch_size = batch_size or _BATCH.get(where.type, _BATCH["cuda"])
         self.skip_background = skip_background
         self.tokenizer = loaded.tokenizer
         self.image_tower, self.precision = precisions.place(
             loaded.model.visual, where, precision, loaded.image_size, loaded.identity
         )
+        self.batch_size = batch_size or precisions.batch_size(where, self.precision)
         if skip_background and not isinstance(self.image_tower, VisionTower):
             raise InputError(
                 f"skip_background needs a ViT of open_clip with a class token, and the image tower of {self.name!r} is "

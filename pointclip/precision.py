@@ -128,6 +128,22 @@ def supported(device: torch.device) -> tuple[str, ...]:
     return ("bf16",) if device.type == "cpu" and _cpu_has_bf16() else ()
 
 
+def batch_size(device: torch.device, precision: Precision) -> int:
+    """Give the number of images that passes a tower fastest, as measured (``scripts/bench_pipeline.py``).
+
+    Returns:
+        On a CPU, whose caches should hold what a layer gives to the next: 4 for a convolutional tower in float32, whose
+        early layers are large, else 8. 256 elsewhere.
+
+    Example:
+        >>> batch_size(torch.device("cpu"), Precision("bf16", True, ""))
+        8
+    """
+    if device.type != "cpu":
+        return 256
+    return 4 if precision.channels_last and precision.name == "fp32" else 8
+
+
 def channels_last_pays(tower: nn.Module) -> bool:
     """Tell whether a tower is convolutional; one convolution alone cuts the patches of a transformer.
 

@@ -1,6 +1,6 @@
 """Image towers rewritten for speed: the same numbers from the same weights, to float rounding.
 
-A frozen tower never changes, so batch normalisation is folded into the convolution before it. A transformer's tokens
+A frozen tower never changes, so what surrounds a convolution is folded into it. A transformer's tokens
 stay batch first and contiguous, for a linear layer on a transposed view falls off the fast path of CPU libraries. Where
 only one token is read in the end, the last attention is computed for that token alone.
 """
@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, linear, scaled_dot_product_attention
 
+from pointclip import folding
+
 _log = logging.getLogger(__name__)
-REVISION = 1  # of the forms made here: what was measured of another revision is measured anew
+REVISION = 2  # of the forms made here: what was measured of another revision is measured anew
 
 
 def quickened(tower: nn.Module) -> nn.Module | None:
@@ -40,8 +42,7 @@ def quickened(tower: nn.Module) -> nn.Module | None:
     pools = [name for name, module in found.named_modules() if _is_attention_pool(module)]
     for name in pools:
         found.set_submodule(name, OneQueryPool(found.get_submodule(name)))
-    folded = sum(_fold_children(module) for module in list(found.modules()))
-    return found if pools or folded else None
+    return found if folding.fold(found) or pools else None
 
 
 class VisionTower(nn.Module):
@@ -209,37 +210,3 @@ def _mlp(mlp: Any, tokens: Tensor) -> Tensor:
     else:
         hidden = mlp.gelu(hidden)
     return mlp.c_proj(hidden)
-
-
-def _fold_children(parent: nn.Module) -> int:
-    """Fold each batch normalisation into the convolution that stands right before it; count them."""
-    children = list(parent.named_children())
-    count = 0
-    for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
-        if _foldable(conv, norm):
-            _fold(conv, norm)
-            after: list[Any] = [norm.drop, norm.act] if hasattr(norm, "act") else []  # timm's BatchNormAct2d
-            setattr(parent, name, nn.Sequential(*(step for step in after if not isinstance(step, nn.Identity))))
-            count += 1
-    return count
-
-
-def _foldable(conv: nn.Module, norm: nn.Module) -> bool:
-    return (
-        isinstance(conv, nn.Conv2d)
-        and isinstance(norm, nn.BatchNorm2d)
-        and norm.running_mean is not None
-        and norm.num_features == conv.out_channels
-    )
-
-
-@torch.no_grad()
-def _fold(conv: Any, norm: Any) -> None:
-    scale = (norm.running_var.double() + norm.eps).rsqrt()
-    scale = scale if norm.weight is None else scale * norm.weight.double()
-    shift = 0 if norm.bias is None else norm.bias.double()
-    bias = (0 if conv.bias is None else conv.bias.double()) - norm.running_mean.double()
-    dtype = conv.weight.dtype
-    weight = (conv.weight.double() * scale.view(-1, 1, 1, 1)).to(dtype)
-    conv.weight = nn.Parameter(weight, requires_grad=False)
-    conv.bias = nn.Parameter((bias * scale + shift).to(dtype), requires_grad=False)

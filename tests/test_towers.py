@@ -5,11 +5,12 @@ import logging
 
 import open_clip
 import pytest
+import timm
 import torch
 from torch import nn
 from weights_cases import own_cache, tiny
 
-from pointclip import background, precision, towers, weights
+from pointclip import background, folding, precision, towers, weights
 from pointclip.clip import FrozenClip
 from pointclip.errors import InputError
 from pointclip.features import sight_key
@@ -78,6 +79,24 @@ def test_folding_keeps_scale_shift_and_bias(bias):
 def test_a_norm_that_follows_no_convolution_stays():
     net = stirred(nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 1), nn.ReLU(), nn.BatchNorm2d(4)))
     assert towers.quickened(net) is None
+
+
+@pytest.mark.parametrize("sides", [(12, 12), (13, 13), (12, 9), (2, 1)])
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("groups", [1, 3])
+def test_tensorflows_padding_is_folded_for_even_and_odd_sides(sides, kernel, groups):
+    same = timm.layers.Conv2dSame(3, 6, kernel, stride=2, groups=groups)
+    quick = towers.quickened(nn.Sequential(same).eval())
+    assert isinstance(quick[0], folding.EvenStride)
+    batch = torch.randn(2, 3, *sides, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(quick(batch), same(batch), atol=1e-5)
+    assert same.weight.shape[-1] == kernel, "the original was changed"
+
+
+@pytest.mark.parametrize("how", [{"stride": 1}, {"stride": 2, "dilation": 2}, {"stride": 2, "kernel_size": (3, 5)}])
+def test_another_padding_stays(how):
+    conv = timm.layers.Conv2dSame(3, 6, **{"kernel_size": 3} | how)
+    assert towers.quickened(nn.Sequential(conv).eval()) is None
 
 
 def test_one_query_is_one_row_of_full_attention():
