@@ -3,8 +3,8 @@
 import copy
 import hashlib
 import json
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from pointclip import background, descriptions, prompts
 from pointclip import precision as precisions
 from pointclip._cache import cache_folder, read_tensor, write_tensor
 from pointclip._checks import check_floating, check_shape
+from pointclip._threads import spread
 from pointclip.errors import InputError
 from pointclip.towers import VisionTower
 from pointclip.weights import LoadedModel
@@ -189,17 +190,29 @@ class FrozenClip(nn.Module):
 
     def _encode_images(self, images: Tensor, normalized: bool) -> Tensor:
         images = images[:, :1] if images.stride(1) == 0 else images  # three views of one channel
-        if not self.skip_background:
-            pieces = images.tensor_split(-(-len(images) // self.batch_size))
-            return torch.cat([self._encode_batch(piece, normalized) for piece in pieces])
+        if self.skip_background:
+            return self._encode_seen(images, normalized)
+        least = torch.get_num_threads() if self.device.type == "cpu" else 1
+        pieces = max(-(-len(images) // self.batch_size), min(least, len(images)))
+        return torch.cat(self._spread(partial(self._encode_batch, normalized), images.tensor_split(pieces)))
+
+    def _encode_seen(self, images: Tensor, normalized: bool) -> Tensor:
+        """Encode the patches that see something, images with as many of them together."""
         images = images.to(self.device)
         tower: VisionTower = self.image_tower  # type: ignore[assignment]
         kept = background.kept_patches(images.detach(), tower.patch)
         batches = background.batches_by_length(kept, self.batch_size * tower.grid**2)
-        found = torch.cat([self._encode_batch(images[places], normalized, rows) for places, rows in batches])
+        work = partial(self._encode_batch, normalized)
+        found = torch.cat(self._spread(lambda batch: work(images[batch[0]], batch[1]), batches))
         return found[torch.cat([places for places, _ in batches]).argsort()]
 
-    def _encode_batch(self, images: Tensor, normalized: bool, *keep: Tensor) -> Tensor:
+    def _spread(self, work: Callable[[Any], Tensor], pieces: Sequence[Any]) -> list[Tensor]:
+        """Encode pieces at once on a CPU, unless gradients are wanted."""
+        if self.device.type != "cpu" or not torch.is_inference_mode_enabled():
+            return [work(piece) for piece in pieces]
+        return spread(torch.inference_mode()(work), pieces)
+
+    def _encode_batch(self, normalized: bool, images: Tensor, *keep: Tensor) -> Tensor:
         images = images.to(self.device)
         images = images.float() / 255 if images.dtype == torch.uint8 else images.float()
         if normalized:
