@@ -1,10 +1,11 @@
 """Time the pipeline against the straightforward one, end to end and in the image tower alone, and write a CSV.
 
     python scripts/bench_pipeline.py --out assets/bench/pipeline_cpu.csv
+    python scripts/bench_pipeline.py --out FILE --root /usr/share/sweethome3d/furniture --shapes 156 --models embedded
 
 Straightforward: float32, three channels, contiguous NCHW, one shape at a time, open_clip's own forward. Ours: what
-``pointclip embed`` runs. Both read, draw and encode the same sample meshes, in turns, ``--rounds`` times; figures are
-medians over the rounds, ``times`` columns medians of the ratios within a round. ``ceiling_gflops`` is a product of two
+``pointclip embed`` runs. Both read, draw and encode the same meshes, our samples or shapes of the furniture test split,
+in turns, ``--rounds`` times; figures are medians over the rounds, ``times`` columns medians of the ratios within a round. ``ceiling_gflops`` is a product of two
 2048 x 2048 matrices in the row's precision on the same threads, timed in the same rounds; an image counts the
 operations of the full tower, whether or not ours does them all. Shares of stages are of the time spent in read, draw
 and encode, added over threads. ``peak_mb`` is the process at its largest, all models loaded (on a GPU: of torch's
@@ -25,8 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -36,10 +36,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pointclip import PointCLIP, fusion, weights
-from pointclip._threads import cores
+from pointclip import PointCLIP, fusion, validation, weights
+from pointclip._threads import cores, spread
 from pointclip.clip import FrozenClip, pick_device
 from pointclip.datasets.files import Files
+from pointclip.datasets.protocol import Dataset
+from pointclip.datasets.sweethome3d import SweetHome3D
 from pointclip.encodings import encode_dataset
 from pointclip.errors import WeightsError
 from pointclip.points import PointCloud
@@ -62,6 +64,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=["embedded", "ViT-B-32", "ViT-B-16", "RN50"])
     parser.add_argument("--model", action="append", default=[], help="pretrained weights as pointclip names them")
     parser.add_argument("--shapes", type=int, default=8)
+    parser.add_argument("--root", type=Path, help="furniture: take shapes of its test split, spread evenly")
     parser.add_argument("--views", default="ring-6")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch-size", type=int, help="of ours; the default is pointclip's own")
@@ -92,7 +95,7 @@ class Plain:
         images = (pictures.to(self.device).contiguous() - self.mean) / self.std
         return normalize(self.model.encode_image(images).float(), dim=-1).cpu()
 
-    def run(self, shapes: Files) -> tuple[Tensor, dict[str, float]]:
+    def run(self, shapes: Dataset) -> tuple[Tensor, dict[str, float]]:
         """Encode all shapes: (N, V, C) and the seconds of each stage."""
         seconds = dict.fromkeys(("read", "draw", "encode"), 0.0)
         found = []
@@ -116,7 +119,7 @@ def draw(model: PointCLIP, cloud: PointCloud) -> Tensor:
         return model.render(cloud.points[None], *known)[0]
 
 
-def ours(model: PointCLIP, shapes: Files) -> tuple[Tensor, dict[str, float]]:
+def ours(model: PointCLIP, shapes: Dataset) -> tuple[Tensor, dict[str, float]]:
     """Encode all shapes as ``pointclip embed`` does, in parts small enough for every core to have some."""
     workers = torch.get_num_threads() if model.device.type == "cpu" else 1
     with tempfile.TemporaryDirectory() as folder:
@@ -134,17 +137,17 @@ def measured(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
     if isinstance(clips["ours"].image_tower, VisionTower):
         clips["ours, skip_background"] = FrozenClip(loaded, **options, skip_background=True)
     models = {kind: PointCLIP(clip, args.views) for kind, clip in clips.items()}
-    meshes = sorted(path for path in MESHES.iterdir() if path.suffix in (".obj", ".glb", ".off"))
-    shapes = Files([meshes[index % len(meshes)] for index in range(args.shapes)])
+    shapes, labels = chosen(args)
     pictures = torch.cat([draw(models["ours"], shapes.item(index)[0]) for index in range(min(4, len(shapes)))])
     plain = Plain(loaded, models["ours"])
+    text = models["ours"].encode_labels(labels).cpu()
     whole = {"straightforward": partial(plain.run, shapes)}
     whole |= {kind: partial(ours, model, shapes) for kind, model in models.items()}
     views = models["ours"].views.num_views
     tower: dict[str, Callable[[], object]] = {
         "straightforward": lambda: [plain.encode(shape) for shape in pictures.split(views)]
     }
-    tower |= {kind: partial(spread, clip, pictures) for kind, clip in clips.items()}
+    tower |= {kind: partial(encoded, clip, pictures) for kind, clip in clips.items()}
     dtypes = {"straightforward": torch.float32} | {kind: clip.precision.dtype for kind, clip in clips.items()}
     ceilings = {kind: partial(multiply, device, dtype) for kind, dtype in dtypes.items()}
     found = rounds(whole, tower, ceilings, args.rounds, device)
@@ -156,9 +159,20 @@ def measured(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
             "batch_size": views if clip is None else clip.batch_size, "shapes": len(shapes), "rounds": args.rounds,
         }  # fmt: skip
         rows.append(row | summary(figures, found["straightforward"], name, len(shapes), len(pictures)))
-        rows[-1] |= answers(models["ours"], figures["features"], found["straightforward"]["features"])
+        rows[-1] |= answers(text, figures["features"], found["straightforward"]["features"])
         print({column: rows[-1][column] for column in COLUMNS[7:]}, flush=True)
     return rows
+
+
+def chosen(args: argparse.Namespace) -> tuple[Any, Sequence[str]]:
+    """Give the shapes, and labels to classify them by."""
+    if args.root is not None:
+        shapes = SweetHome3D(args.root, "test")
+        places = validation.evenly(len(shapes), args.shapes)
+        return SweetHome3D(args.root, "test", only=[shapes.rows[place] for place in places]), shapes.labels
+    meshes = sorted(path for path in MESHES.iterdir() if path.suffix in (".obj", ".glb", ".off"))
+    labels = sorted({path.stem for path in MESHES.iterdir() if path.suffix != ".mtl"})
+    return Files([meshes[index % len(meshes)] for index in range(args.shapes)]), labels
 
 
 def load(name: str) -> weights.LoadedModel:
@@ -171,12 +185,9 @@ def load(name: str) -> weights.LoadedModel:
         return weights.random(name)
 
 
-def spread(clip: FrozenClip, pictures: Tensor) -> None:
-    """Encode on every core of a CPU, one thread each; on a GPU from this thread."""
-    if clip.device.type != "cpu":
-        clip.encode_images(pictures).cpu()
-        return
-    on_all_cores([partial(clip.encode_images, piece) for piece in pictures.tensor_split(torch.get_num_threads())])
+def encoded(clip: FrozenClip, pictures: Tensor) -> Tensor:
+    """Encode pictures and wait for the features."""
+    return clip.encode_images(pictures).cpu()
 
 
 def multiply(device: torch.device, dtype: torch.dtype) -> float:
@@ -186,20 +197,11 @@ def multiply(device: torch.device, dtype: torch.dtype) -> float:
     jobs = [lambda: (left @ right)[0, 0].item()] * (torch.get_num_threads() if device.type == "cpu" else 10)
     start = time.perf_counter()
     if device.type == "cpu":
-        on_all_cores(jobs)
+        spread(lambda job: job(), jobs)
     else:
         for job in jobs:
             job()
     return len(jobs) * 2 * side**3 / (time.perf_counter() - start) / 1e9
-
-
-def on_all_cores(jobs: list[Callable[[], object]]) -> None:
-    """Run jobs in as many threads as torch may use, each on one core."""
-    threads = torch.get_num_threads()
-    with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
-        for done in [pool.submit(job) for job in jobs]:
-            done.result()
-    torch.set_num_threads(threads)
 
 
 def rounds(
@@ -244,12 +246,11 @@ def summary(figures: dict[str, Any], base: dict[str, Any], name: str, shapes: in
     }  # fmt: skip
 
 
-def answers(model: PointCLIP, features: Tensor, exact: Tensor) -> dict[str, Any]:
-    """Compare features (N, V, C) with the exact ones, and the classes they lead to."""
-    text = model.encode_labels(sorted({path.stem for path in MESHES.iterdir() if path.suffix != ".mtl"})).cpu()
+def answers(text: Tensor, features: Tensor, exact: Tensor) -> dict[str, Any]:
+    """Compare features (N, V, C) with the exact ones, and the classes they lead to among those of text (K, C)."""
     best = [fusion.fuse(each, text).argmax(-1) for each in (features, exact)]
     cosine = torch.cosine_similarity(features, exact, dim=-1).min().item()
-    return {"least_cosine": round(cosine, 5), "same_top1": round((best[0] == best[1]).float().mean().item(), 3)}
+    return {"least_cosine": round(cosine, 5), "same_top1": round((best[0] == best[1]).float().mean().item(), 4)}
 
 
 def reset_peak(device: torch.device) -> None:
@@ -274,9 +275,10 @@ def birth(args: argparse.Namespace, device: torch.device, name: str, loaded: wei
     """Say what the figures belong to."""
     run = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     on_gpu = device.type == "cuda"
+    said = ["FURNITURE" if args.root is not None and word == str(args.root) else word for word in sys.argv]
     return {
         "date": datetime.now(timezone.utc).date().isoformat(), "commit": run.stdout.strip(),
-        "command": shlex.join(["python", *sys.argv]), "torch": torch.__version__, "model": name,
+        "command": shlex.join(["python", *said]), "torch": torch.__version__, "model": name,
         "device": torch.cuda.get_device_name(device) if on_gpu else cpu_name(), "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 1), "weights": loaded.source,
     }  # fmt: skip
