@@ -4,14 +4,14 @@
     python scripts/bench_pipeline.py --out FILE --root /usr/share/sweethome3d/furniture --shapes 156 --models embedded
 
 Straightforward: float32, three channels, contiguous NCHW, one shape at a time, open_clip's own forward. Ours: what
-``pointclip embed`` runs. Both read, draw and encode the same meshes, our samples or shapes of the furniture test split,
-in turns, ``--rounds`` times; figures are medians over the rounds, ``times`` columns medians of the ratios within a round. ``ceiling_gflops`` is a product of two
-2048 x 2048 matrices in the row's precision on the same threads, timed in the same rounds; an image counts the
-operations of the full tower, whether or not ours does them all. Shares of stages are of the time spent in read, draw
-and encode, added over threads. ``peak_mb`` is the process at its largest, all models loaded (on a GPU: of torch's
-allocator). On a busy machine use ``--threads 1``: two threads that share one product wait for each other, which
-flatters ours. ``least_cosine`` and ``same_top1`` compare with the straightforward
-features; with random weights (all but ``embedded`` and ``--model``) they say nothing about real ones.
+``pointclip embed`` runs. Both read, draw and encode the same meshes, our samples or shapes of the furniture test
+split, in turns, ``--rounds`` times; figures are medians over the rounds, ``times`` columns medians of the ratios
+within a round. ``ceiling_gflops`` is a product of two 2048 x 2048 matrices in the row's precision on the same threads,
+timed in the same rounds; an image counts the operations of the full tower, whether or not ours does them all. Shares
+of stages are of the time spent in read, draw and encode, added over threads. ``peak_mb`` is the process at its
+largest, all models loaded (on a GPU: of torch's allocator). On a busy machine use ``--threads 1``: two threads that
+share one product wait for each other, which flatters ours. ``least_cosine`` and ``same_top1`` compare with the
+straightforward features; with random weights (all but ``embedded`` and ``--model``) they say nothing about real ones.
 """
 
 import argparse
