@@ -227,17 +227,17 @@ def _run_local(
     """Work on parts in threads, a few parts read ahead; give the size of each part as it is done."""
     on_cpu = model.device.type == "cpu"
     count = workers or (cores() if on_cpu else 1)
-    readings = read_items(dataset, [index for _, piece in missing for index in piece])
     threads = torch.get_num_threads()
     prepare = partial(torch.set_num_threads, 1 if on_cpu else threads)
     pool = ThreadPoolExecutor(count, "pointclip-encode", initializer=prepare)
     waiting: deque[Future[int]] = deque()
     stop = Event()
     try:
-        for path, piece in missing:
-            waiting.append(pool.submit(_make, model, _until(stop, [next(readings) for _ in piece]), path))
-            while len(waiting) > count:
-                yield waiting.popleft().result()
+        with closing(read_items(dataset, [index for _, piece in missing for index in piece])) as readings:
+            for path, piece in missing:
+                waiting.append(pool.submit(_make, model, _until(stop, [next(readings) for _ in piece]), path))
+                while len(waiting) > count:
+                    yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:

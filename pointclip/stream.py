@@ -4,7 +4,7 @@ import glob
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -106,7 +106,9 @@ def crew(workers: int | None, ahead: int | None) -> tuple[int, int]:
     return workers, ahead
 
 
-def in_order(work: Callable[[Given], Made], given: Iterable[Given], workers: int, ahead: int) -> Iterator[Made]:
+def in_order(
+    work: Callable[[Given], Made], given: Iterable[Given], workers: int, ahead: int
+) -> Generator[Made, None, None]:
     """Work on things in threads and yield what is made of them in order, at most ``ahead`` before they are asked for.
 
     Example:

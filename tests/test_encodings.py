@@ -14,8 +14,10 @@ import trimesh
 from cli_cases import tiny_file  # noqa: F401
 
 import pointclip as pc
+from pointclip import encodings
 from pointclip._parts import part_path, read_part
 from pointclip.datasets.folder import ClassFolder
+from pointclip.datasets.reading import read_items
 from pointclip.encodings import encode_dataset
 from pointclip.errors import InputError
 
@@ -108,6 +110,25 @@ def test_after_an_interruption_nothing_is_written(model, shapes, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         encode_dataset(model, shapes, tmp_path / "run", part_size=3, workers=2, watch=stop)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("pointclip-encode")]
+
+
+def test_reading_ends_with_a_job_that_fails_even_while_its_error_is_kept(model, shapes, tmp_path, monkeypatch):
+    ended = []
+
+    def noted(*arguments):
+        try:
+            yield from read_items(*arguments)
+        finally:
+            ended.append(True)
+
+    def full(path, part):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(encodings, "read_items", noted)
+    monkeypatch.setattr(encodings, "write_part", full)
+    with pytest.raises(InputError, match="No space left") as kept:
+        encode_dataset(model, shapes, tmp_path / "run", part_size=1, workers=1)
+    assert ended and kept.tb is not None
 
 
 def test_removing_parts_leaves_what_is_not_of_the_job(model, shapes, tmp_path):

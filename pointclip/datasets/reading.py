@@ -5,7 +5,7 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -53,7 +53,7 @@ Read = Callable[[int], Reading]
 
 def read_items(
     dataset: Dataset, indices: Iterable[int], workers: int | None = None, ahead: int | None = None
-) -> Iterator[Reading]:
+) -> Generator[Reading, None, None]:
     """Read shapes of a dataset in the order of ``indices``, a few ahead of the caller.
 
     Args:
@@ -112,7 +112,7 @@ def read_one(dataset: Dataset, index: int) -> Reading:
 
 def _read_together(
     idle: "SimpleQueue[Read]", others: "list[_Worker]", indices: list[int], ahead: int
-) -> Iterator[Reading]:
+) -> Generator[Reading, None, None]:
     def read(index: int) -> Reading:
         reader = idle.get()
         try:
