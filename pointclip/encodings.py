@@ -196,9 +196,8 @@ class _Waiting:
 
     @torch.no_grad()
     def draw(self, place: int, cloud: Any) -> None:
-        known = [None if extra is None else extra[None] for extra in (cloud.normals, cloud.colors)]
-        pictures = self.model.render(cloud.points[None], *known)[0]
-        self.pictures.append((place, pictures, self.model.style_for(known[0]).clip_normalized))
+        pictures = self.model.render(*cloud.batched())[0]
+        self.pictures.append((place, pictures, self.model.style_for(cloud.normals).clip_normalized))
 
     def encode(self, seconds: list[float]) -> dict[int, Tensor]:
         """Encode what waits, and share the time among its shapes."""

@@ -209,15 +209,14 @@ def _encode_cloud(
 ) -> dict[str, Tensor]:
     """Encode the wanted copies of one cloud, each by itself, so that no other changes a digit of it."""
     rows = {}
-    normals = None if cloud.normals is None else cloud.normals[None]
-    colors = None if cloud.colors is None else cloud.colors[None]
+    points, normals, colors = cloud.batched()
     for name, copy in wanted:
         if augmentation is None or copy is None:
-            rows[name] = model.encode_views(cloud.points[None], normals, colors)[0].cpu()
+            rows[name] = model.encode_views(points, normals, colors)[0].cpu()
             continue
         generator = draw(seed, f"augment/{fingerprint}", copy)
-        points, turned = _changed(cloud.points[None], normals, augmentation, generator)
-        pictures = shrink_and_move(model.render(points, turned, colors)[0], augmentation.zoom, generator)
+        moved, turned = _changed(points, normals, augmentation, generator)
+        pictures = shrink_and_move(model.render(moved, turned, colors)[0], augmentation.zoom, generator)
         normalized = model.style_for(turned).clip_normalized
         rows[name] = model.clip.encode_images(pictures, normalized=normalized).cpu()
     return rows

@@ -53,9 +53,7 @@ def predict(
 def _upright(
     model: Any, cloud: PointCloud, classes: tuple[str, ...], text: Tensor, top_k: int | None, up: str
 ) -> Prediction:
-    normals = None if cloud.normals is None else cloud.normals[None]
-    colors = None if cloud.colors is None else cloud.colors[None]
-    features = model.encode_views(cloud.points[None], normals, colors)
+    features = model.encode_views(*cloud.batched())
     logits = model._logits(features, text)[0].float().cpu()
     view_logits = fusion.view_logits(features, text, model.clip.logit_scale)[0].float().cpu()
     best = logits.softmax(-1).topk(min(top_k or len(classes), len(classes)))

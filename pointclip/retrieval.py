@@ -103,8 +103,7 @@ def encode_query(model: "PointCLIP", query: str | PointCloud, templates: Prompts
         InputError: There are no words, or the style needs what the shape lacks.
     """
     if isinstance(query, PointCloud):
-        known = [None if extra is None else extra[None] for extra in (query.normals, query.colors)]
-        return pool_views(model.encode_views(query.points[None], *known), model.view_weights)[0].cpu()
+        return pool_views(model.encode_views(*query.batched()), model.view_weights)[0].cpu()
     words = query.split()
     if not words:
         raise InputError("the query is empty: say what to look for, such as 'a round wooden table'")
@@ -130,8 +129,7 @@ def picture(model: "PointCLIP", shapes: ShapeIndex, index: int) -> Tensor:
     """
     origin = shapes.origin
     cloud = load(shapes.place(index), num_points=origin.points, up=origin.up, seed=origin.seed)
-    known = [None if extra is None else extra[None] for extra in (cloud.normals, cloud.colors)]
-    return images.viewable(model.render(cloud.points[None], *known)[0, :1])[0].cpu()
+    return images.viewable(model.render(*cloud.batched())[0, :1])[0].cpu()
 
 
 def _here_from(out: Path) -> str:

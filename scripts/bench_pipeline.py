@@ -114,9 +114,8 @@ class Plain:
 
 def draw(model: PointCLIP, cloud: PointCloud) -> Tensor:
     """Draw the views of one shape, (V, 3, S, S)."""
-    known = [None if extra is None else extra[None] for extra in (cloud.normals, cloud.colors)]
     with torch.no_grad():
-        return model.render(cloud.points[None], *known)[0]
+        return model.render(*cloud.batched())[0]
 
 
 def ours(model: PointCLIP, shapes: Dataset) -> tuple[Tensor, dict[str, float]]:

@@ -79,8 +79,7 @@ def classify(model: PointCLIP, paths: list[Path], labels: list[str], points: int
         if item.cloud is None:
             raise SystemExit(f"{item.path}: {item.error}")
         begin = time.perf_counter()
-        known = [None if x is None else x[None] for x in (item.cloud.normals, item.cloud.colors)]
-        drawn = model.render(item.cloud.points[None], *known)
+        drawn = model.render(*item.cloud.batched())
         middle = time.perf_counter()
         features = model.clip.encode_images(drawn[0])[None]
         stages["draw"] += middle - begin

@@ -33,6 +33,15 @@ def plates(*areas: float) -> Mesh:
     return Mesh(np.array(vertices, dtype=float), np.array(faces))
 
 
+def test_a_batch_of_one_holds_what_is_known_of_the_points():
+    points = torch.rand(5, 3)
+    facing = torch.nn.functional.normalize(torch.rand(5, 3), dim=1)
+    for normals, colors in ((None, None), (facing, None), (None, points), (facing, points)):
+        batch = pc.PointCloud(points, normals, colors).batched()
+        for found, given in zip(batch, (points, normals, colors), strict=True):
+            assert found is None if given is None else found.shape == (1, 5, 3) and torch.equal(found[0], given)
+
+
 def test_density_follows_area():
     drawn = sample_surface(plates(1.0, 3.0, 0.0, 6.0), 10_000, seed=3)
     counts = [int((np.rint(drawn.points[:, 2]) == height).sum()) for height in range(4)]

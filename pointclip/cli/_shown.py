@@ -1,6 +1,6 @@
 """What ``pointclip show`` draws of one shape."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pointclip.cli import _console, _options
@@ -118,16 +118,12 @@ def _pictures(shown: Shown, style: "Style", network: "PointCLIP | None", colors:
     from pointclip import images
     from pointclip.points import normalize_unit_sphere
 
-    cloud = shown.cloud
-    points = cloud.points[None]
+    cloud = shown.cloud if colors is None else replace(shown.cloud, colors=colors)
+    points, *known = cloud.batched()
     points = normalize_unit_sphere(points) if style.unit_sphere else points
-    normals = None if cloud.normals is None else cloud.normals[None]
-    colors = cloud.colors if colors is None else colors
     size = _PICTURE_SIZE if network is None else network.clip.image_size
     with torch.no_grad():
-        drawn = images.render(
-            points, shown.views.to("cpu"), style, size, normals, None if colors is None else colors[None]
-        )
+        drawn = images.render(points, shown.views.to("cpu"), style, size, *known)
     return images.viewable(drawn[0])
 
 

@@ -185,8 +185,6 @@ def _save(network: "PointCLIP", cloud: "PointCloud", folder: Path) -> tuple[str,
 
     from pointclip.images import viewable
 
-    normals = None if cloud.normals is None else cloud.normals[None]
-    colors = None if cloud.colors is None else cloud.colors[None]
     with torch.no_grad():
-        pictures = network.render(cloud.points[None], normals, colors)[0]
+        pictures = network.render(*cloud.batched())[0]
     return report.save_pictures(viewable(pictures), network.views.names, folder)

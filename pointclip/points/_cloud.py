@@ -107,6 +107,19 @@ class PointCloud:
         normals = None if self.normals is None else turn_up(self.normals, up)
         return replace(self, points=turn_up(self.points, up), normals=normals)
 
+    def batched(self) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """Return points, normals and colours as a batch of one cloud, each (1, N, 3) float32, or None where unknown.
+
+        They are what ``PointCLIP.render`` and ``encode_views`` take; no number is copied.
+
+        Example:
+            >>> points, normals, colors = PointCloud(torch.rand(100, 3)).batched()
+            >>> points.shape, normals, colors
+            (torch.Size([1, 100, 3]), None, None)
+        """
+        normals, colors = (None if extra is None else extra[None] for extra in (self.normals, self.colors))
+        return self.points[None], normals, colors
+
     @classmethod
     def from_numpy(
         cls, points: Any, normals: Any | None = None, colors: Any | None = None, name: str = ""
