@@ -136,8 +136,8 @@ def evaluate(
         InputError: A choice would be made on a split named test or on the judged one, or the classes do not fit.
         DatasetError: There is no such split or no shape.
     """
-    dataset, val_name = open_judged(open_split, request)
-    plan = _plan(model, dataset, None if val_name is None else open_split(val_name), request)
+    dataset, val_dataset = open_judged(open_split, request)
+    plan = _plan(model, dataset, val_dataset, request)
     val = None
     with _workplace(parts) as folder:
         if plan.val is not None and plan.val_places:
@@ -149,19 +149,19 @@ def evaluate(
     return found
 
 
-def open_judged(open_split: OpenSplit, request: Request) -> tuple[Dataset, str | None]:
-    """Open the split to judge and name the one to choose on; refuse a leak before any work.
+def open_judged(open_split: OpenSplit, request: Request) -> tuple[Dataset, Dataset | None]:
+    """Open the split to judge and the one to choose on, None where nothing is chosen; refuse a leak before any work.
 
     Raises:
         InputError: A choice would be made on a split named test or on the judged one.
         DatasetError: There is no such split.
     """
     try:
-        dataset = open_split(request.split)
+        dataset = first = open_split(request.split)
     except DatasetError:
         if request.split is not None:
             raise
-        dataset = open_split("test")  # a set without train has no default of its own
+        dataset = first = open_split("test")  # a set without train has no default of its own
     splits = tuple(getattr(dataset, "splits", (dataset.split,)))
     if request.split is None and "test" in splits:
         dataset = open_split("test")
@@ -169,7 +169,9 @@ def open_judged(open_split: OpenSplit, request: Request) -> tuple[Dataset, str |
         raise DatasetError(f"the dataset has the splits {', '.join(splits)}: name the one to judge with --split")
     val_name = validation_split(splits, dataset.split, request.val_split)
     needed = request.calibrate or request.reject or request.with_logits is not None
-    return dataset, val_name if needed else None
+    if val_name is None or not needed:
+        return dataset, None
+    return dataset, first if first.split == val_name else open_split(val_name)
 
 
 def _plan(model: "PointCLIP", dataset: Dataset, val: Dataset | None, request: Request) -> _Plan:
@@ -181,8 +183,8 @@ def _plan(model: "PointCLIP", dataset: Dataset, val: Dataset | None, request: Re
     chosen = [places[k] for k in evenly(len(places), request.limit)]
     val_places: list[int] = []
     if val is not None:
-        usable = [place for place, label in enumerate(_labels(val)) if label in known]
         names = _labels(val)
+        usable = [place for place, label in enumerate(names) if label in known]
         val_places = [usable[k] for k in validation_part([names[k] for k in usable], val.split, request.seed)]
     table = None
     if request.with_logits is not None:

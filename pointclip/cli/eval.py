@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -138,7 +138,8 @@ def eval_(
         engine=engine.value,
         workers=workers,
     )
-    _run(partial(_open, dataset, points, up, seed), chosen, request, out, json, _command(context))
+    opened = cache(partial(_open, dataset, points, up, seed))  # a split is listed once
+    _run(opened, chosen, request, out, json, _command(context))
 
 
 def _open(name: str, points: int, up: _options.UpAxis | None, seed: int, split: str | None) -> "Shapes":
