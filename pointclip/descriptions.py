@@ -85,7 +85,7 @@ def class_sentences(labels: Sequence[str], source: Prompts) -> list[tuple[str, .
     """
     if are_descriptions(source):
         return read(source).sentences(labels)
-    forms = prompts.templates(cast(Any, source))
+    forms = prompts.templates(cast(Any, source), tuple(SHIPPED))
     return [tuple(prompts.sentences([name], forms)) for name in prompts.clean_labels(labels)]
 
 
@@ -99,7 +99,7 @@ def check(source: Prompts, labels: Sequence[str] = ()) -> None:
         >>> check({"cup": ["round"]}, ["cup"])
     """
     if not are_descriptions(source):
-        prompts.templates(cast(Any, source))
+        prompts.templates(cast(Any, source), tuple(SHIPPED))
         return
     found = read(source)
     if labels:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointclip import open_set, scoring
+from pointclip._checks import counted
 from pointclip.datasets.protocol import Dataset, id_of, label_of
 from pointclip.encodings import encode_dataset
 from pointclip.ensembles import LogitTable, load_logits
@@ -234,9 +235,10 @@ def _notes(found: Evaluation, model: "PointCLIP", request: Request) -> Sequence[
     """Say what a reader of the numbers must know."""
     notes = []
     if found.left_out:
-        notes.append(f"{found.left_out} shapes of classes that the few-shot head does not know were left out")
+        shapes = counted(found.left_out, "shape")
+        notes.append(f"left out: {shapes} of classes that the few-shot head does not know")
     if found.failed:
-        notes.append(f"{found.failed} shapes could not be classified and count as wrong")
+        notes.append(f"counted as wrong: {counted(found.failed, 'shape')} that could not be classified")
     if model.clip.name == "embedded" and request.dataset == "sweethome3d":
         if found.test.split == "train":
             notes.append("the head of 'embedded' was trained on these very shapes: nothing here says how good it is")
@@ -257,7 +259,8 @@ def _notes(found: Evaluation, model: "PointCLIP", request: Request) -> Sequence[
     if wanted and found.val is None:
         notes.append(f"left out, for there are no shapes to choose on besides the judged ones: {', '.join(wanted)}")
     if wanted and found.val is not None and len(found.val) < FEW:
-        notes.append(f"{len(found.val)} validation shapes are few to choose {', '.join(wanted)} on")
+        few = counted(len(found.val), "validation shape")
+        notes.append(f"only {few} to choose {', '.join(wanted)} on")
     if wanted and found.val is not None and model.few_shot is not None and found.val.split == "train":
         notes.append(
             "validation shapes come from train and may have taught the few-shot head: what was chosen on them "

@@ -11,7 +11,7 @@ from torch import Tensor
 from pointclip import __version__
 from pointclip import shots as _shots
 from pointclip._cache import cache_folder
-from pointclip._checks import nearest
+from pointclip._checks import counted, nearest
 from pointclip._fit_progress import FitProgress, fit_progress
 from pointclip._outputs import check_file, check_folder
 from pointclip._resume import HOW_TO_GO_ON, FitInterrupted
@@ -246,7 +246,9 @@ def _result(
 ) -> FewShotResult:
     clip, folds = model.clip, task.folds
     judges, targets = task.val, task.val_targets
-    words = f"{len(judges)} shapes of the split {val.split!r}" if val is not None else f"{len(judges)} other shapes"
+    words = counted(len(judges), "other shape")
+    if val is not None:
+        words = f"{counted(len(judges), 'shape')} of the split {val.split!r}"
     if folds:
         judges, targets = (torch.cat([getattr(fold, part) for fold in folds]) for part in ("val", "val_targets"))
         words = f"cross-validation on the shots, {len(folds)} folds"

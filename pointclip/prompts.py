@@ -38,12 +38,13 @@ def names() -> tuple[str, ...]:
     return (*_SETS, _IMAGENET)
 
 
-def templates(source: str | Path | Sequence[str]) -> tuple[str, ...]:
+def templates(source: str | Path | Sequence[str], others: Sequence[str] = ()) -> tuple[str, ...]:
     """Look up a template set, or take the user's own templates.
 
     Args:
         source: The name of a set; or a text file with one template per line (empty lines and lines that start with
             ``#`` are skipped); or one template; or a list of templates. A template holds ``{}`` once, for the label.
+        others: What else the caller takes, to be named beside the sets where ``source`` is none of them.
 
     Returns:
         The templates, at least one.
@@ -66,7 +67,7 @@ def templates(source: str | Path | Sequence[str]) -> tuple[str, ...]:
             return _imagenet()
         if "{}" in source:
             return _checked((source,), "the template")
-    return _from_file(Path(source))
+    return _from_file(Path(source), others)
 
 
 def clean_labels(labels: Sequence[str]) -> tuple[str, ...]:
@@ -167,9 +168,10 @@ def _imagenet() -> tuple[str, ...]:
     return tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES)
 
 
-def _from_file(path: Path) -> tuple[str, ...]:
+def _from_file(path: Path, others: Sequence[str]) -> tuple[str, ...]:
     if not path.is_file():
-        raise InputError(f"no template set and no file is called {str(path)!r}: {nearest(str(path), names())}")
+        known = nearest(str(path), (*names(), *others))
+        raise InputError(f"no template set and no file is called {str(path)!r}: {known}")
     return _checked(tuple(_lines(path, "file of templates")), str(path))
 
 

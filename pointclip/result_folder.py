@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pointclip import metrics, scoring
+from pointclip._checks import counted
 from pointclip._outputs import refusals, whole
 from pointclip._parts import STAGES
 from pointclip._provenance import commit, versions
@@ -69,7 +70,7 @@ def write_result(folder: str | Path, found: Evaluation, document: dict[str, Any]
     classes, temperature = test.classes, found.metrics.get("temperature")
     table = metrics.confusion(test.predicted, test.targets, len(classes))
     numbers = found.metrics
-    words = f"{document['dataset']['name']}, {test.split}, {len(test)} shapes"
+    words = f"{document['dataset']['name']}, {test.split}, {counted(len(test), 'shape')}"
     _write_csv(folder / PREDICTIONS, *_predictions(found))
     _write_csv(folder / "per_class.csv", _CLASS_COLUMNS, _class_rows(table, classes))
     _write_csv(folder / "confusion.csv", ("true class", *classes, "(failed)"), _confusion_rows(table, classes))

@@ -53,12 +53,12 @@ def refuse_test_split(split: str) -> None:
         >>> refuse_test_split("modelnet40_test")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        pointclip.errors.InputError: nothing is chosen on a test split, got split='modelnet40_test': ...
+        pointclip.errors.InputError: nothing is chosen on a test split, and 'modelnet40_test' is one by its name: ...
     """
     if re.search(r"(^|[^a-z])test(ing|set)?([^a-z]|$)", split.lower()):
         raise InputError(
-            f"nothing is chosen on a test split, got split={split!r}: pass validation logits, "
-            "for example part of the training split, and name them so"
+            f"nothing is chosen on a test split, and {split!r} is one by its name: choose on another one, such as val "
+            "or a part of train"
         )
 
 

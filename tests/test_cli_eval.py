@@ -73,6 +73,7 @@ def test_a_damaged_shape_is_a_row_and_counts_as_wrong(done):
     assert told.code == 2 and "1 of 12 shapes could not be classified" in told.err and "cube/2.obj" in told.err
     rows, result = predictions(folder), json.loads((folder / "result.json").read_text())
     assert len(rows) == result["dataset"]["shapes"] == 12 and result["failed"] == 1
+    assert "counted as wrong: 1 shape that could not be classified" in result["notes"]
     bad = [row for row in rows if row["error"]]
     assert [row["id"] for row in bad] == ["test/cube/2.obj"] and "2.obj" in bad[0]["error"]
     assert {bad[0][name] for name in ("predicted", "probability", "rank", "open_set", "together")} == {""}
@@ -177,6 +178,7 @@ def test_a_few_shot_head_is_judged_on_the_classes_it_knows(away, boxes, fixed):
     model = [*fixed[:6], "--points", 200]
     told = run("eval", boxes, "--adapter", "head.safetensors", "--json", *model)
     assert told.json["dataset"]["classes"] == ["pole", "cube"] and told.json["dataset"]["left_out"] == 4
+    assert "left out: 4 shapes of classes that the few-shot head does not know" in told.json["notes"]
     assert any("may have taught the few-shot head" in note for note in told.json["notes"])
     assert told.json["metrics"]["accuracy"] >= 7 / 8 - 1e-9  # all but the damaged one
     refused = run("eval", boxes, "--adapter", "head.safetensors", "--views", "ring-6", *model)
@@ -188,7 +190,7 @@ def test_a_few_shot_head_is_judged_on_the_classes_it_knows(away, boxes, fixed):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--val-split", "test"), "nothing is chosen on a test split"),
+        (("--val-split", "test"), "'test' is one by its name: choose on another one, such as val or a part of train"),
         (("--split", "train", "--val-split", "train"), "judged"),
         (("--split", "dev"), "no split 'dev'"),
         (("--unknown", "pole"), "named for --reject"),
@@ -258,7 +260,7 @@ def test_ctrl_c_says_how_to_go_on(away, boxes, fixed, monkeypatch):
 
     monkeypatch.setattr("pointclip.evaluation.encode_dataset", stop)
     told = run("eval", boxes, "--out", "r", *fixed)
-    assert told.code == 130 and "5 shapes were done: the same command goes on" in told.err
+    assert told.code == 130 and "5 shapes done: the same command goes on" in told.err
 
 
 CHILD = """

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from cli_cases import classify, shapes, tiny_file
+from cli_cases import classify, run, shapes, tiny_file
 
 import pointclip as pc
 from pointclip import descriptions, prompts
@@ -44,6 +44,14 @@ def test_template_sets_are_as_ever(name):
     assert [text for texts in found for text in texts] == prompts.sentences(
         ["chair", "tv_stand"], prompts.templates(name)
     )
+
+
+def test_what_is_no_template_set_is_told_of_shipped_descriptions_too():
+    with pytest.raises(InputError, match="did you mean 'modelnet40-descriptions'.*Known: .*, modelnet40-desc"):
+        descriptions.check("modelnet40-description")
+    with pytest.raises(InputError, match="Known: .*modelnet40-descriptions"):
+        descriptions.class_sentences(["chair"], "nothing")
+    assert "modelnet40-descriptions" in run("models", "--json").json["templates"]
 
 
 BAD = [

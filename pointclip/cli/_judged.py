@@ -5,6 +5,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from pointclip._checks import counted
 from pointclip.cli import _console
 from pointclip.report import shown
 
@@ -19,7 +20,8 @@ _NAMES = {
 def tell_result(document: dict[str, Any], seconds: dict[str, float], out: str | None) -> None:
     """Print the numbers of one evaluation, and what to know about them."""
     numbers, dataset, show = document["metrics"], document["dataset"], _console.printer()
-    head = f"{dataset['name']}, {dataset['split']}: {dataset['shapes']} shapes, {len(dataset['classes'])} classes"
+    head = f"{dataset['name']}, {dataset['split']}: {counted(dataset['shapes'], 'shape')}, "
+    head += counted(len(dataset["classes"]), "class", "classes")
     show(Text(shown(head), "bold"))
     table = Table.grid("", "", "", padding=(0, 2))
     for name in ("accuracy", "mean_class_accuracy", "top5"):
@@ -36,7 +38,7 @@ def tell_result(document: dict[str, Any], seconds: dict[str, float], out: str | 
     show(table)
     if document["validation"]:
         chosen_on = document["validation"]
-        _console.say_note(f"chosen on {chosen_on['shapes']} shapes of the split {chosen_on['split']!r}")
+        _console.say_note(f"chosen on {counted(chosen_on['shapes'], 'shape')} of the split {chosen_on['split']!r}")
     for note in document["notes"]:
         _console.say_note(f"note: {note}")
     if out is not None:
@@ -46,9 +48,8 @@ def tell_result(document: dict[str, Any], seconds: dict[str, float], out: str | 
 def tell_comparison(told: dict[str, Any]) -> None:
     """Print two results side by side with the paired test."""
     show, pair = _console.printer(), told["paired"]
-    show(
-        Text(shown(f"{told['dataset']['name']}, {told['dataset']['split']}: {pair['shapes']} shapes in common"), "bold")
-    )
+    where = f"{told['dataset']['name']}, {told['dataset']['split']}"
+    show(Text(shown(f"{where}: {counted(pair['shapes'], 'shape')} in common"), "bold"))
     table = Table.grid("", "", "", padding=(0, 2))
     table.add_row("", *(Text(shown(told[side]["folder"]), overflow="fold") for side in "ab"))
     for name, words in _NAMES.items():
@@ -84,7 +85,8 @@ def _add_ensemble(table: Table, told: dict[str, Any] | None) -> None:
 def _add_open_set(table: Table, told: dict[str, Any] | None) -> None:
     if told is None:
         return
-    where = f"{told['unknown']} shapes of {len(told['unknown_classes'])} classes struck off, {told['score']}"
+    classes = counted(len(told["unknown_classes"]), "class", "classes")
+    where = f"{counted(told['unknown'], 'shape')} of {classes} struck off, {told['score']}"
     table.add_row("AUROC of unknown", f"{told['auroc']:.3f}", where)
     if told["threshold"] is not None:
         rates = f"of known {percent(told['false_rejection_rate'])}, of unknown {percent(told['detection_rate'])}"

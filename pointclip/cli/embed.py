@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from pointclip import __version__
+from pointclip._checks import counted
 from pointclip.cli import _console, _options
 from pointclip.cli._boundary import EXIT_BAD_INPUT, bounded
 from pointclip.cli._network import about, load_network
@@ -93,6 +94,6 @@ def _run(
         counts = {"shapes": made.shapes, "channels": made.channels, "left_out": failed}
         _console.write_json({"pointclip": __version__, "index": out, **settings, **counts})
     else:
-        text = f": {made.shapes} shape{'s' * (made.shapes > 1)}, {made.channels} channels"
+        text = f": {counted(made.shapes, 'shape')}, {made.channels} channels"
         _console.printer()(Text.assemble((shown(out), "bold"), text + f", {len(left_out)} left out" * bool(left_out)))
     return bool(left_out)

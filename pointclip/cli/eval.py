@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pointclip._checks import counted
 from pointclip.cli import _console, _judged, _options
 from pointclip.cli._boundary import EXIT_BAD_INPUT, bounded
 from pointclip.cli._network import load_network
@@ -175,7 +176,7 @@ def _run(
     if found.failed:
         for error in [error for error in found.test.errors if error][:_ERRORS_TOLD]:
             _console.say_error(error)
-        _console.say_error(f"{found.failed} of {len(found.test)} shapes could not be classified")
+        _console.say_error(f"{found.failed} of {counted(len(found.test), 'shape')} could not be classified")
         raise typer.Exit(EXIT_BAD_INPUT)
 
 
@@ -202,7 +203,7 @@ def _watched(out: str | None) -> Iterator[Callable[[int, int], None]]:
         except KeyboardInterrupt:
             stack.close()
             again = "with --out FOLDER a run goes on where it stopped" if out is None else "the same command goes on"
-            _console.say_note(f"{seen} shapes were done: {again}")
+            _console.say_note(f"{counted(seen, 'shape')} done: {again}")
             raise
 
 

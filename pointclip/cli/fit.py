@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from pointclip._checks import counted
 from pointclip.cli import _console, _options
 from pointclip.cli._boundary import EXIT_INTERRUPTED, bounded
 from pointclip.errors import InputError
@@ -185,7 +186,8 @@ def _tell(result: "FewShotResult", out: str) -> None:
     about, show = result.checkpoint.about, _console.printer()
     table = Table.grid("", "", padding=(0, 2))
     table.add_row("method", f"{about['method']}, {_words(result.chosen)}")
-    table.add_row("learned from", f"{result.num_train} shapes of {len(result.labels)} classes")
+    classes = counted(len(result.labels), "class", "classes")
+    table.add_row("learned from", f"{counted(result.num_train, 'shape')} of {classes}")
     table.add_row("judged on", result.validation)
     for name, accuracy in (("accuracy", result.val_accuracy), ("without the head", result.zero_shot_accuracy)):
         if accuracy is not None:

@@ -12,14 +12,14 @@ from pointclip.cli._boundary import bounded
 @bounded
 def models(json: _options.Json = False) -> None:
     """List models, and which of them are ready without network; rigs, styles and template sets."""
-    from pointclip import images, prompts, rigs, weights
+    from pointclip import descriptions, images, prompts, rigs, weights
 
     with _console.waiting("looking for models"):
         found = weights.available()
     named = {
         "rigs": rigs.rig_names(),
         "styles": images.style_names(),
-        "templates": [_options.AUTO_TEMPLATES, *prompts.names()],
+        "templates": [_options.AUTO_TEMPLATES, *prompts.names(), *descriptions.SHIPPED],
     }
     if json:
         _console.write_json({"models": [asdict(row) for row in found], **named})

@@ -28,7 +28,7 @@ def cloud_of(
     """
     known = np.isfinite(points).all(1) & (True if normals is None else np.isfinite(normals).all(1))
     if known.sum() < 2 or (points[known] == points[known][0]).all():
-        raise InputError(f"{source} holds fewer than 2 different points: a shape needs more")
+        raise InputError(f"{source} holds fewer than 2 different finite points: a shape needs more")
     cloud = PointCloud.from_numpy(points[known], None if normals is None else normals[known], name=name).turned(up)
     strays = far_outliers(cloud.points)
     cloud = cloud.rows(~strays) if strays.any() else cloud

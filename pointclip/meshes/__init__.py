@@ -82,4 +82,5 @@ def _finite(path: Path, cloud: RawPoints) -> RawPoints:
     if normals is not None:
         length = np.linalg.norm(normals, axis=1)
         normals = normals if np.isfinite(length).all() and (length > 0).all() else None
-    return RawPoints(cloud.points[good], normals, None if cloud.colors is None else cloud.colors[good])
+    colors = None if cloud.colors is None else cloud.colors[good]
+    return RawPoints(cloud.points[good], normals, colors, left_out=int((~good).sum()))

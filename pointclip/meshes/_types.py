@@ -13,11 +13,13 @@ class RawPoints:
         points: (N, 3) float64, in the file's units.
         normals: (N, 3) float64 of any length, or None.
         colors: (N, 3) float32 in [0, 1], or None.
+        left_out: Rows of the file that are no points, for a coordinate is NaN or infinite.
     """
 
     points: np.ndarray
     normals: np.ndarray | None = None
     colors: np.ndarray | None = None
+    left_out: int = 0
 
 
 @dataclass(frozen=True)

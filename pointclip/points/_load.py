@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pointclip._checks import counted
 from pointclip.errors import InputError
 from pointclip.meshes import Mesh, RawPoints, load_geometry
 from pointclip.points._cloud import PointCloud
@@ -61,7 +62,7 @@ def load(
     raw = _draw(Path(path), num_points, seed, drop_outliers)
     points = turn_up(torch.from_numpy(raw.points), up)
     if bool((points == points[0]).all()):
-        raise InputError(f"{path} holds {_one_place(len(points))}: a shape needs at least 2 different points")
+        raise InputError(f"{path} holds {_one_place(raw)}: a shape needs at least 2 different points")
     if normalize:
         points = normalize_unit_sphere(points)
     elif not torch.isfinite(points.float()).all():
@@ -71,8 +72,10 @@ def load(
     return replace(cloud, points=normalize_unit_sphere(cloud.points)) if normalize else cloud
 
 
-def _one_place(count: int) -> str:
-    return "a single point" if count == 1 else f"{count} points at one place"
+def _one_place(raw: RawPoints) -> str:
+    found = "a single point" if len(raw.points) == 1 else f"{len(raw.points)} points at one place"
+    broken = f" and {counted(raw.left_out, 'row')} with NaN or infinite coordinates"
+    return found + broken * bool(raw.left_out)
 
 
 def _draw(path: Path, num_points: int | None, seed: int, drop_outliers: bool) -> RawPoints:
@@ -96,7 +99,8 @@ def _without_outliers(raw: RawPoints) -> RawPoints:
 
 def _rows(raw: RawPoints, keep: np.ndarray) -> RawPoints:
     normals = None if raw.normals is None else raw.normals[keep]
-    return RawPoints(raw.points[keep], normals, None if raw.colors is None else raw.colors[keep])
+    colors = None if raw.colors is None else raw.colors[keep]
+    return replace(raw, points=raw.points[keep], normals=normals, colors=colors)
 
 
 def _check_arguments(num_points: int | None, up: str, seed: int) -> None:
