@@ -17,6 +17,7 @@ from pointclip._optional import require
 from pointclip.errors import BackendUnavailable, InputError, MissingDependency
 from pointclip.model import Prediction
 from pointclip.viz import window
+from pointclip.viz.plots import plot_confusion
 from pointclip.viz.sheet import TILE
 
 
@@ -188,3 +189,16 @@ def test_without_open3d_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "open3d", None)
     with pytest.raises(MissingDependency, match="open3d"):
         viz.open_window(cloud(), pc.views("ring-3"), panel(3))
+
+
+@pytest.mark.parametrize("classes", [2, 3, 14])
+@pytest.mark.parametrize("failed", [0, 2])
+def test_a_confusion_matrix_fills_its_picture_and_no_word_of_it_is_cut(tmp_path, classes, failed):
+    table = np.append(np.eye(classes, dtype=int), [[failed]] + [[0]] * (classes - 1), axis=1)
+    names = [f"quite a long name {k}" for k in range(classes)]
+    plot_confusion(tmp_path / "c.png", table, names, "a dataset, its split, 1,234 shapes: accuracy 100.0 %")
+    with Image.open(tmp_path / "c.png") as picture:
+        ink = np.array(picture.convert("L")) < 128
+    for lines in (ink.any(1), ink.any(0)):
+        before, after = lines.argmax(), lines[::-1].argmax()
+        assert 2 < before < 25 and 2 < after < 25, (before, after)

@@ -39,8 +39,8 @@ def plot_confusion(path: str | Path, table: Array, labels: Sequence[str], title:
     columns = np.append(shown, size) if table[:, size].any() else shown
     cells = table[np.ix_(shown, columns)]
     names = [_short(name) for name in (*labels, "(failed)")]
-    side = 0.24 * len(columns) + 0.4 if len(shown) > 12 else 0.5 * len(columns)
-    figure = Figure((side + 2.4, side + 2.6), dpi=120, layout="constrained")
+    wide, high = (0.24 * count + 0.4 if len(shown) > 12 else 0.5 * count for count in cells.shape[::-1])
+    figure = Figure((wide + 2.4, high + 2.6), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(cells / np.maximum(cells.sum(1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(columns)), [names[k] for k in columns], rotation=90)
@@ -105,4 +105,4 @@ def _short(name: str) -> str:
 def _save(figure: "Figure", path: str | Path) -> None:
     path = Path(path)
     with whole(path) as draft, refusals(path):
-        figure.savefig(draft, format="png", metadata={"Software": None})
+        figure.savefig(draft, format="png", metadata={"Software": None}, bbox_inches="tight")  # no title is cut
