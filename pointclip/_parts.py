@@ -25,7 +25,7 @@ class Part:
         ids: n names.
         labels: n true classes, "" where unknown.
         errors: n sentences, "" where the shape was encoded.
-        features: (n, V, C) float32, zeros where there is an error.
+        features: (n, V, C) float32, the views of all poses, zeros where there is an error.
         seconds: For each stage n seconds.
     """
 

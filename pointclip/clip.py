@@ -82,7 +82,7 @@ class FrozenClip(nn.Module):
         if skip_background and not isinstance(self.image_tower, VisionTower):
             raise InputError(
                 f"skip_background needs a ViT of open_clip with a class token, and the image tower of {self.name!r} is "
-                "none: leave skip_background out"
+                "none: leave it out, or name a model such as ViT-B-16/openai"
             )
         self.text_model: Any = precisions.moved(_without_image_tower(loaded.model), where, torch.float32)
         std = torch.tensor(loaded.std, device=where).view(1, 3, 1, 1)

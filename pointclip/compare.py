@@ -10,7 +10,7 @@ from pointclip.metrics import bootstrap
 from pointclip.result_folder import read_result
 
 Array = np.ndarray[Any, Any]
-_READING = ("points", "up", "seed")
+_READING = ("points", "up", "seed", "drop_outliers")
 _TOLD = ("accuracy", "mean_class_accuracy", "top5", "calibration_error")
 
 

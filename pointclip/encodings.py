@@ -1,7 +1,5 @@
 """A dataset to view features: the long job of ``eval`` and ``embed``, done in parts that survive an interruption."""
 
-import hashlib
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -16,23 +14,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from pointclip import __version__, engine_ray
-from pointclip._cache import write_bytes
+from pointclip import engine_ray
+from pointclip._job import PLAN, claim, plan_of, read_plan
 from pointclip._outputs import check_folder, refusals
 from pointclip._parts import STAGES, Part, part_path, read_part, write_part
 from pointclip._threads import cores
-from pointclip.datasets.protocol import Dataset, fingerprint_of
+from pointclip.datasets.protocol import Dataset
 from pointclip.datasets.reading import Reading, read_items
 from pointclip.errors import InputError
-from pointclip.features import sight_key
+from pointclip.pose import check_pose, ups_of
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
 
 ENGINES = ("local", "ray")
 PART_SIZE = 32
-_PLAN = "plan.json"
-_IN_WORDS = {"seen": "weights or number format", "shapes_sha256": "files, points, up axis or seed"}
 Watch = Callable[[int, int], None]
 
 
@@ -59,17 +55,22 @@ class Encodings:
     @property
     def shapes_sha256(self) -> str:
         """Name all that decides the clouds of the shapes, in their order."""
-        return json.loads((self.folder / _PLAN).read_text())["shapes_sha256"]
+        return read_plan(self.folder)["shapes_sha256"]
+
+    @property
+    def ups(self) -> tuple[str, ...]:
+        """Name the axes that were taken as up, P of them; the V views of each stand one after the other."""
+        return ups_of(read_plan(self.folder)["pose"])
 
     def remove(self) -> None:
         """Remove the parts, and the folder unless something else lies in it."""
-        for path in (*self.folder.glob("part-*"), *self.folder.glob(f"{_PLAN}*")):  # drafts of a killed run too
+        for path in (*self.folder.glob("part-*"), *self.folder.glob(f"{PLAN}*")):  # drafts of a killed run too
             path.unlink()
         with suppress(OSError):  # it is not empty
             self.folder.rmdir()
 
     def whole(self) -> Part:
-        """Read all parts as one: (N, V, C) features and all that is known of the N shapes."""
+        """Read all parts as one: (N, P V, C) features and all that is known of the N shapes."""
         everything = list(self)
         joined = Part()
         for part in everything:
@@ -94,6 +95,7 @@ def encode_dataset(
     *,
     indices: Sequence[int] | None = None,
     engine: str = "local",
+    pose: str = "given",
     part_size: int | None = None,
     workers: int | None = None,
     watch: Watch | None = None,
@@ -107,6 +109,7 @@ def encode_dataset(
         indices: Places in the dataset; None takes all.
         engine: ``"local"``: threads of this process, each with a core of its own and a part at a time. ``"ray"``: the
             actors of a Ray cluster (extra ``cluster``).
+        pose: ``"search"`` encodes each shape with each of the six axes as up.
         part_size: Shapes of a part: what an interruption may cost. None is a sixteenth of all, from 1 to 32, so that
             small jobs too keep every core busy.
         workers: Threads or actors; None is one for each core, and one on a GPU.
@@ -124,12 +127,13 @@ def encode_dataset(
     """
     if engine not in ENGINES:
         raise InputError(f"engine must be 'local' or 'ray', got {engine!r}")
+    check_pose(pose)
     chosen = list(range(len(dataset)) if indices is None else indices)
     part_size = min(PART_SIZE, max(1, len(chosen) // 16)) if part_size is None else part_size
     if part_size < 1 or (workers is not None and workers < 1):
         raise InputError(f"part_size and workers must be at least 1, got {part_size} and {workers}")
     folder = check_folder(folder)
-    _claim(folder, _plan(model, dataset, chosen, part_size))
+    claim(folder, plan_of(model, dataset, chosen, part_size, pose))
     pieces = [chosen[start : start + part_size] for start in range(0, len(chosen), part_size)]
     found = Encodings(folder, tuple((part_path(folder, number), piece) for number, piece in enumerate(pieces)))
     missing = [(path, piece) for path, piece in found.parts if read_part(path, piece) is None]
@@ -137,7 +141,8 @@ def encode_dataset(
     if watch is not None:
         watch(done, len(chosen))
     if missing:
-        with closing(_run(engine)(model, dataset, missing, workers)) as counts:  # workers stop when the caller does
+        run = _run(engine, pose)
+        with closing(run(model, dataset, missing, workers)) as counts:  # workers stop when the caller does
             for count in counts:
                 done += count
                 if watch is not None:
@@ -145,17 +150,18 @@ def encode_dataset(
     return found
 
 
-def encode_part(model: "PointCLIP", readings: Iterable[Reading]) -> Part:
+def encode_part(model: "PointCLIP", readings: Iterable[Reading], ups: Sequence[str] = ("y",)) -> Part:
     """Draw and encode some shapes, pictures of several shapes passing the tower together.
 
     Args:
         model: Its towers, rig and style.
         readings: The shapes as they were read.
+        ups: The axes to take as up, one after the other.
 
     Returns:
         The part; features on the CPU.
     """
-    part, waiting = Part(), _Waiting(model)
+    part, waiting = Part(), _Waiting(model, ups)
     rows: dict[int, Tensor] = {}
     for reading in readings:
         part.index.append(reading.index)
@@ -186,8 +192,8 @@ def encode_part(model: "PointCLIP", readings: Iterable[Reading]) -> Part:
 class _Waiting:
     """Pictures that wait until they fill a batch of the tower."""
 
-    def __init__(self, model: "PointCLIP") -> None:
-        self.model = model
+    def __init__(self, model: "PointCLIP", ups: Sequence[str]) -> None:
+        self.model, self.ups = model, ups
         self.pictures: list[tuple[int, Tensor, bool]] = []
 
     @property
@@ -196,7 +202,7 @@ class _Waiting:
 
     @torch.no_grad()
     def draw(self, place: int, cloud: Any) -> None:
-        pictures = self.model.render(*cloud.batched())[0]
+        pictures = torch.cat([self.model.render(*cloud.turned(up).batched())[0] for up in self.ups])
         self.pictures.append((place, pictures, self.model.style_for(cloud.normals).clip_normalized))
 
     def encode(self, seconds: list[float]) -> dict[int, Tensor]:
@@ -216,12 +222,17 @@ class _Waiting:
         return found
 
 
-def _run(engine: str) -> Callable[..., Generator[int, None, None]]:
-    return partial(engine_ray.run_parts, make=_make) if engine == "ray" else _run_local
+def _run(engine: str, pose: str) -> Callable[..., Generator[int, None, None]]:
+    make = partial(_make, ups=ups_of(pose))
+    return partial(engine_ray.run_parts if engine == "ray" else _run_local, make=make)
 
 
 def _run_local(
-    model: "PointCLIP", dataset: Dataset, missing: list[tuple[Path, list[int]]], workers: int | None
+    model: "PointCLIP",
+    dataset: Dataset,
+    missing: list[tuple[Path, list[int]]],
+    workers: int | None,
+    make: engine_ray.Make,
 ) -> Generator[int, None, None]:
     """Work on parts in threads, a few parts read ahead; give the size of each part as it is done."""
     on_cpu = model.device.type == "cpu"
@@ -234,7 +245,7 @@ def _run_local(
     try:
         with closing(read_items(dataset, [index for _, piece in missing for index in piece])) as readings:
             for path, piece in missing:
-                waiting.append(pool.submit(_make, model, _until(stop, [next(readings) for _ in piece]), path))
+                waiting.append(pool.submit(make, model, _until(stop, [next(readings) for _ in piece]), path))
                 while len(waiting) > count:
                     yield waiting.popleft().result()
         while waiting:
@@ -252,8 +263,8 @@ def _until(stop: Event, readings: Iterable[Reading]) -> Iterator[Reading]:
         yield reading
 
 
-def _make(model: "PointCLIP", readings: Iterable[Reading], path: Path) -> int:
-    part = encode_part(model, readings)
+def _make(model: "PointCLIP", readings: Iterable[Reading], path: Path, ups: Sequence[str] = ("y",)) -> int:
+    part = encode_part(model, readings, ups)
     with refusals(path):
         write_part(path, part)
     return len(part)
@@ -262,37 +273,3 @@ def _make(model: "PointCLIP", readings: Iterable[Reading], path: Path) -> int:
 def _sentence(name: str, error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return text if name in text else f"{name}: {text}"
-
-
-def _plan(model: "PointCLIP", dataset: Dataset, indices: list[int], part_size: int) -> dict[str, Any]:
-    """Write down all that decides the parts."""
-    digest = hashlib.sha256()
-    for index in indices:
-        digest.update(f"{index} {fingerprint_of(dataset, index)}\n".encode())
-    settings = {
-        "pointclip": __version__,
-        "model": model.clip.name,
-        "views": model.views.rig,
-        "style": str(model.style),
-        "seen": sight_key(model),
-    }
-    return {**settings, "shapes": len(indices), "shapes_sha256": digest.hexdigest(), "part_size": part_size}
-
-
-def _claim(folder: Path, plan: dict[str, Any]) -> None:
-    """Enter the plan into a new folder, or check that the folder is of the same plan."""
-    path = folder / _PLAN
-    try:
-        known = dict(json.loads(path.read_text()))
-    except FileNotFoundError:
-        with refusals(path):
-            write_bytes(path, json.dumps(plan, indent=2).encode())
-        return
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path} cannot be read ({error}): remove {folder} or name another folder") from error
-    other = [name for name in plan if known.get(name) != plan[name]]
-    if {"model", "views", "style"} & set(other):
-        other = [name for name in other if name != "seen"]  # follows from them
-    if other:
-        words = ", ".join(_IN_WORDS.get(name, name) for name in other)
-        raise InputError(f"{folder} holds a job with other {words}: name another folder, or remove it to start over")

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TRIES = 4  # of a part whose worker is lost every time
 _STORE_BYTES = 500_000_000  # of a cluster of our own: the dataset's list of shapes travels, no shape and no feature
-Make = Callable[["PointCLIP", list[Reading], Path], int]
+Make = Callable[["PointCLIP", Iterable[Reading], Path], int]
 
 
 def run_parts(

@@ -16,6 +16,7 @@ from pointclip.encodings import encode_dataset
 from pointclip.ensembles import LogitTable, load_logits
 from pointclip.errors import DatasetError, InputError
 from pointclip.judging import Judged, asked_classes, judge
+from pointclip.pose import check_pose
 from pointclip.validation import evenly, validation_part, validation_split
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Request:
         with_logits: An .npz of another network's logits, for an ensemble.
         engine: As for :func:`pointclip.encodings.encode_dataset`.
         workers: Likewise.
+        pose: Likewise; of the poses searched, the most confident answer counts.
 
     Raises:
         InputError: Options that need each other are not given together, or a number is out of range.
@@ -60,8 +62,10 @@ class Request:
     with_logits: str | None = None
     engine: str = "local"
     workers: int | None = None
+    pose: str = "given"
 
     def __post_init__(self) -> None:
+        check_pose(self.pose)
         if self.unknown and not self.reject:
             raise InputError("unknown classes are named for --reject: give both, or leave them out")
         if not 0 <= self.goal < 1 or (self.limit is not None and self.limit < 1):
@@ -226,7 +230,7 @@ def _judged(
         if watch is not None:
             watch(before + done, total)
 
-    how: dict[str, Any] = {"engine": request.engine, "workers": request.workers}
+    how: dict[str, Any] = {"engine": request.engine, "workers": request.workers, "pose": request.pose}
     encoded = encode_dataset(model, dataset, folder, indices=places, watch=told, **how)
     return judge(model, dataset.split, encoded, plan.classes)
 

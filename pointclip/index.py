@@ -19,6 +19,7 @@ from pointclip._outputs import whole
 from pointclip.checkpoint import Eye
 from pointclip.errors import InputError
 from pointclip.fusion import check_weights
+from pointclip.points import PointCloud, load
 
 FORMAT = 1
 CHUNK = 16_384  # rows of one matrix product: 25 MB at 384 channels
@@ -36,6 +37,8 @@ class Origin:
         seed: Seed of the points drawn.
         version: The version of pointclip.
         folder: Where relative names start, seen from the index's own folder.
+        drop_outliers: Whether far outliers were left out.
+        skip_background: Whether the blank parts of pictures were left out of the image tower.
     """
 
     eye: Eye
@@ -44,6 +47,16 @@ class Origin:
     seed: int
     version: str
     folder: str = "."
+    drop_outliers: bool = True
+    skip_background: bool = False
+
+    def load(self, path: str | Path) -> PointCloud:
+        """Read a shape as those of the index were read.
+
+        Raises:
+            InputError: As :func:`pointclip.load`.
+        """
+        return load(path, self.points, self.up, self.seed, drop_outliers=self.drop_outliers)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class Judged:
         errors: N sentences, "" where the shape was classified.
         seconds: For each stage (N,).
         sha256: Names all that decides the clouds of the shapes.
+        ups: For each shape the axis that was found to point up; None where it was not searched for.
     """
 
     split: str
@@ -46,6 +47,7 @@ class Judged:
     errors: list[str]
     seconds: dict[str, Array]
     sha256: str = ""
+    ups: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,9 +77,10 @@ class Judged:
         """Give the shapes that were classified."""
         ok = self.ok
         ids = [name for name, kept in zip(self.ids, ok.tolist(), strict=True) if kept]
+        ups = None if self.ups is None else [up for up, kept in zip(self.ups, ok.tolist(), strict=True) if kept]
         seconds = {stage: known[ok] for stage, known in self.seconds.items()}
         rows = self.targets[ok], self.logits[ok], [""] * len(ids)
-        return Judged(self.split, self.classes, ids, *rows, seconds, self.sha256)
+        return Judged(self.split, self.classes, ids, *rows, seconds, self.sha256, ups)
 
 
 @torch.no_grad()
@@ -87,7 +90,7 @@ def judge(model: "PointCLIP", split: str, encodings: Encodings, classes: tuple[s
     Args:
         model: Its few-shot head, or its text tower and view weights.
         split: The name of the split.
-        encodings: The view features.
+        encodings: The view features; of those of several poses, each shape's most confident one counts.
         classes: K class names, in the order of the logits; every shape is of one of them.
 
     Returns:
@@ -96,22 +99,34 @@ def judge(model: "PointCLIP", split: str, encodings: Encodings, classes: tuple[s
     classifier = _classifier(model, classes)
     place = {name: k for k, name in enumerate(classes)}
     found = Judged(split, classes, [], np.zeros(0, np.int64), np.zeros((0, len(classes)), np.float32), [], {})
-    logits, targets = [found.logits], [found.targets]
+    logits, targets, axes = [found.logits], [found.targets], encodings.ups
+    ups: list[str] = []
     seconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
     for part in encodings:
         found.ids += part.ids
         found.errors += part.errors
         targets.append(np.array([place[name] for name in part.labels], np.int64))
-        rows = np.zeros((len(part), len(classes)), np.float32)
+        rows, chosen = np.zeros((len(part), len(classes)), np.float32), np.zeros(len(part), np.int64)
         if fine := [k for k, error in enumerate(part.errors) if not error]:
-            rows[fine] = classifier(part.features[fine].to(model.device)).float().cpu().numpy()
+            rows[fine], chosen[fine] = _most_confident(classifier, part.features[fine].to(model.device), len(axes))
         logits.append(rows)
+        ups += [axes[place] for place in chosen.tolist()]
         for stage in STAGES:
             seconds[stage] += part.seconds[stage]
     found.targets, found.logits = np.concatenate(targets), np.concatenate(logits)
     found.seconds = {stage: np.array(known) for stage, known in seconds.items()}
-    found.sha256 = encodings.shapes_sha256
+    found.sha256, found.ups = encodings.shapes_sha256, ups if len(axes) > 1 else None
     return found
+
+
+def _most_confident(classifier: Callable[[Tensor], Tensor], features: Tensor, poses: int) -> tuple[Array, Array]:
+    """Find each shape's most confident pose, of equals the first: its logits (B,K) and its place (B,).
+
+    Features are (B, poses V, C).
+    """
+    each = classifier(features.unflatten(1, (poses, -1)).flatten(0, 1)).float().cpu().unflatten(0, (-1, poses))
+    best = each.softmax(-1).amax(-1).numpy().argmax(1)
+    return each.numpy()[np.arange(len(best)), best], best
 
 
 def _classifier(model: "PointCLIP", classes: Sequence[str]) -> Callable[[Tensor], Tensor]:

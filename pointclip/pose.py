@@ -27,6 +27,16 @@ def check_pose(pose: str) -> None:
         raise InputError(f"pose {pose!r} is unknown: {nearest(str(pose), POSES)}")
 
 
+def ups_of(pose: str) -> tuple[str, ...]:
+    """Name the axes that are taken as up, in their order.
+
+    Example:
+        >>> ups_of("given"), len(ups_of("search"))
+        (('y',), 6)
+    """
+    return UP_AXES if pose == "search" else UP_AXES[:1]
+
+
 def predict(
     model: Any, cloud: PointCloud, classes: tuple[str, ...], text: Tensor, top_k: int | None, pose: str
 ) -> Prediction:
@@ -44,9 +54,7 @@ def predict(
         The prediction. Of a search, the one whose best class is the most probable; among equals the first in the order
         y, z, x, -y, -z, -x.
     """
-    if pose == "given":
-        return _upright(model, cloud, classes, text, top_k, "y")
-    tried = (_upright(model, cloud.turned(up), classes, text, top_k, up) for up in UP_AXES)
+    tried = (_upright(model, cloud.turned(up), classes, text, top_k, up) for up in ups_of(pose))
     return max(tried, key=lambda prediction: prediction.probs[0])
 
 

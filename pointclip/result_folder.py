@@ -112,12 +112,13 @@ def _about(judged: Judged) -> dict[str, Any]:
 
 
 def _predictions(found: Evaluation) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
-    """Give the columns and rows of the predictions; those of an ensemble, a temperature and rejection where there."""
+    """Give the columns and rows of the predictions; those of what was asked for besides where there."""
     test, temperature = found.test, found.metrics.get("temperature")
     ranks, probs = scoring.ranks_of(test), softmax(test.logits)
     best = np.argsort(-test.logits, axis=1, kind="stable")[:, :TOP]
     calibrated = None if temperature is None else softmax(test.logits, temperature)
     extra = [("calibrated", calibrated), ("together", found.together), ("open_set", found.open_answers)]
+    extra += [("up", test.ups)]
 
     def rows() -> Iterable[Sequence[Any]]:
         for k, error in enumerate(test.errors):
@@ -129,7 +130,8 @@ def _predictions(found: Evaluation) -> tuple[Sequence[str], Iterable[Sequence[An
             row = [*start, names[0], f"{probs[k, true]:.6f}", int(ranks[k]), "|".join(names), ""]
             row += [] if calibrated is None else [f"{calibrated[k, true]:.6f}"]
             row += [] if found.together is None else [test.classes[found.together[k]]]
-            yield [*row, *([] if found.open_answers is None else [found.open_answers[k]])]
+            row += [] if found.open_answers is None else [found.open_answers[k]]
+            yield [*row, *([] if test.ups is None else [test.ups[k]])]
 
     return (*COLUMNS, *(name for name, known in extra if known is not None)), rows()
 

@@ -15,7 +15,7 @@ from pointclip.encodings import encode_dataset
 from pointclip.errors import InputError
 from pointclip.fewshot import check_out
 from pointclip.index import Origin, ShapeIndex, pool_views, write_index
-from pointclip.points import PointCloud, load
+from pointclip.points import PointCloud
 
 if TYPE_CHECKING:
     from pointclip.datasets.files import Files
@@ -81,7 +81,8 @@ def make_index(
     if rows:
         eye = Eye.of(model.clip.name, model.clip.identity, model.views, model.style)
         reading = (dataset.num_points, dataset.up, dataset.seed)
-        write_index(out, torch.cat(rows), names, Origin(eye, *reading, __version__, _here_from(Path(out))))
+        seen = (dataset.drop_outliers, model.clip.skip_background)
+        write_index(out, torch.cat(rows), names, Origin(eye, *reading, __version__, _here_from(Path(out)), *seen))
     found.remove()
     return Embedded(len(names), rows[0].shape[1] if rows else 0, tuple(errors))
 
@@ -127,8 +128,7 @@ def picture(model: "PointCLIP", shapes: ShapeIndex, index: int) -> Tensor:
     Raises:
         InputError: The file is not there or cannot be read any more.
     """
-    origin = shapes.origin
-    cloud = load(shapes.place(index), num_points=origin.points, up=origin.up, seed=origin.seed)
+    cloud = shapes.origin.load(shapes.place(index))
     return images.viewable(model.render(*cloud.batched())[0, :1])[0].cpu()
 
 

@@ -16,7 +16,7 @@ ORDER = """
     meshes points stream datasets _other_cameras _cameras _rig_files rigs projection ops images
     prompts descriptions _init _hub _checkpoints _openclip embedded weights folding towers precision background clip
     _linear adapter view_weights ensembles fusion heads recipe training solvers _resume checkpoint
-    prediction pose model explain shots _rows features _fit_progress tuning fewshot metrics
+    prediction pose model explain shots _rows features _job _fit_progress tuning fewshot metrics
     calibration open_set validation _parts engine_ray encodings index retrieval judging scoring evaluation viz report
     result_folder compare doctor cli __main__
 """.split()

@@ -124,6 +124,13 @@ def test_a_killed_worker_changes_no_byte(cluster, model_name, shapes, truth, tmp
     assert not list((tmp_path / "run").glob("*.tries"))
 
 
+def test_poses_are_searched_in_workers_to_the_same_bytes(model, shapes, cluster, tmp_path):
+    how = {"indices": range(4, 8), "pose": "search", "part_size": 2}
+    found = [encode_dataset(model, shapes, tmp_path / engine, engine=engine, **how) for engine in ("local", "ray")]
+    assert bytes_of(found[0]) == bytes_of(found[1])
+    assert found[1].whole().features.shape == (4, 12, 16) and len(found[1].ups) == 6
+
+
 def test_a_model_that_no_worker_could_load_is_refused(model, shapes, tmp_path):
     bare = pc.PointCLIP(model.clip, "ring-2")
     with pytest.raises(InputError, match="from_pretrained"):

@@ -214,7 +214,7 @@ def test_gradients_flow_past_what_is_left_out(pair):
 
 
 def test_skip_background_needs_a_vit(tiny):
-    with pytest.raises(InputError, match="needs a ViT of open_clip with a class token.*tiny-rn.*leave skip_background"):
+    with pytest.raises(InputError, match="needs a ViT of open_clip with a class token.*tiny-rn.*leave it out"):
         FrozenClip(weights.random("tiny-rn"), "cpu", "fp32", skip_background=True)
     with pytest.raises(InputError, match="embedded"):
         PointCLIP.from_pretrained("embedded", device="cpu", precision="fp32", skip_background=True)

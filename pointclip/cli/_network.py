@@ -21,6 +21,7 @@ def load_network(chosen: _options.Settings) -> "PointCLIP":
             device=chosen.device,
             precision=chosen.precision,
             drop_outliers=chosen.drop_outliers,
+            skip_background=chosen.skip_background,
         )
 
 

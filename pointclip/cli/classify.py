@@ -44,6 +44,7 @@ def classify(
     points: _options.Points = 20_000,
     seed: _options.Seed = 0,
     keep_outliers: _options.KeepOutliers = False,
+    skip_background: _options.SkipBackground = False,
     device: _options.Device = "auto",
     precision: _options.Precision = _options.Format.AUTO,
     save_views: SaveViews = None,
@@ -65,10 +66,12 @@ def classify(
         model=model,
         points=points,
         seed=seed,
+        keep_outliers=keep_outliers,
+        skip_background=skip_background,
     )
     given = {"labels": labels, "labels-file": labels_file, "views": views, "style": style, "templates": templates}
     chosen = _options.with_adapter(chosen, adapter, **given)
-    chosen = replace(chosen, drop_outliers=not keep_outliers, pose=_options.pose_beside(pose, up))
+    chosen = replace(chosen, pose=_options.pose_beside(pose, up))
     code = _run(paths, chosen, top_k, _Outputs(json, csv, save_views))
     if code:
         raise typer.Exit(code)

@@ -30,6 +30,8 @@ def embed(
     up: _options.Up = _options.UpAxis.Y,
     points: _options.Points = 20_000,
     seed: _options.Seed = 0,
+    keep_outliers: _options.KeepOutliers = False,
+    skip_background: _options.SkipBackground = False,
     device: _options.Device = "auto",
     precision: _options.Precision = _options.Format.AUTO,
     engine: _options.Where = _options.Engine.LOCAL,
@@ -52,6 +54,8 @@ def embed(
         model=model,
         points=points,
         seed=seed,
+        keep_outliers=keep_outliers,
+        skip_background=skip_background,
     )
     if _run(paths, out, chosen, engine.value, workers, json):
         raise typer.Exit(EXIT_BAD_INPUT)
@@ -69,7 +73,8 @@ def _run(
     check_out(out)
     items = find_shapes(paths)
     left_out = [(item.path, str(item.error)) for item in items if item.error is not None]
-    shapes = Files([item.path for item in items if item.error is None], chosen.points, chosen.up, chosen.seed)
+    reading = (chosen.points, chosen.up, chosen.seed, chosen.drop_outliers)
+    shapes = Files([item.path for item in items if item.error is None], *reading)
     for _, error in left_out:
         _console.say_error(error)
     if not len(shapes):

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from enum import Enum
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -85,8 +85,11 @@ def eval_(
     style: _options.Style = None,
     templates: _options.Templates = None,
     up: Up = None,
+    pose: _options.PoseChoice = _options.Pose.GIVEN,
     points: _options.Points = 20_000,
     seed: _options.Seed = 0,
+    keep_outliers: _options.KeepOutliers = False,
+    skip_background: _options.SkipBackground = False,
     device: _options.Device = "auto",
     precision: _options.Precision = _options.Format.AUTO,
     val_split: ValSplit = None,
@@ -122,9 +125,11 @@ def eval_(
         model=model,
         points=points,
         seed=seed,
+        keep_outliers=keep_outliers,
+        skip_background=skip_background,
     )
     chosen = _options.with_adapter(chosen, adapter, views=views, style=style, templates=templates)
-    chosen = replace(chosen, up="own" if up is None else up.value)
+    chosen = replace(chosen, up="own" if up is None else up.value, pose=_options.pose_beside(pose, up))
     request = Request(
         dataset=_short(dataset),
         split=split,
@@ -138,15 +143,17 @@ def eval_(
         with_logits=with_logits,
         engine=engine.value,
         workers=workers,
+        pose=pose.value,
     )
-    opened = cache(partial(_open, dataset, points, up, seed))  # a split is listed once
+    opened = cache(partial(_open, dataset, up, chosen))  # a split is listed once
     _run(opened, chosen, request, out, json, _command(context))
 
 
-def _open(name: str, points: int, up: _options.UpAxis | None, seed: int, split: str | None) -> "Shapes":
+def _open(name: str, up: _options.UpAxis | None, chosen: _options.Settings, split: str | None) -> "Shapes":
     from pointclip.datasets import open_dataset
 
-    return open_dataset(name, split, num_points=points, up=None if up is None else up.value, seed=seed)
+    reading: dict[str, Any] = {"num_points": chosen.points, "seed": chosen.seed, "drop_outliers": chosen.drop_outliers}
+    return open_dataset(name, split, up=None if up is None else up.value, **reading)
 
 
 def _run(

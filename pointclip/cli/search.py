@@ -108,6 +108,7 @@ def _load(shapes: "ShapeIndex", model: str | None, templates: str | None, device
     name = eye.model if model is None else model
     with _console.waiting(f"loading {name}"):
         made: dict[str, Any] = {"views": eye.views, "style": eye.drawn, "templates": templates or DEFAULT_TEMPLATES}
+        made |= {option: getattr(shapes.origin, option) for option in ("drop_outliers", "skip_background")}
         network = PointCLIP.from_pretrained(name, **made, device=device, precision=precision)
     shapes.refuse_another(network.clip.name, network.clip.identity)
     return network
@@ -116,12 +117,10 @@ def _load(shapes: "ShapeIndex", model: str | None, templates: str | None, device
 def _encoded(
     network: "PointCLIP", shapes: "ShapeIndex", words: str, path: str | None, templates: str | None
 ) -> "Tensor":
-    from pointclip.points import load
     from pointclip.retrieval import encode_query
 
-    origin = shapes.origin
     if path is not None:
-        return encode_query(network, load(path, num_points=origin.points, up=origin.up, seed=origin.seed))
+        return encode_query(network, shapes.origin.load(path))
     return encode_query(network, words, None if templates is None else network.templates)
 
 

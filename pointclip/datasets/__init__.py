@@ -17,7 +17,13 @@ NAMES = (*MODELNET, *SCANOBJECTNN, "sweethome3d")
 
 
 def open_dataset(
-    name: str | Path, split: str | None = None, *, num_points: int = 20_000, up: str | None = None, seed: int = 0
+    name: str | Path,
+    split: str | None = None,
+    *,
+    num_points: int = 20_000,
+    up: str | None = None,
+    seed: int = 0,
+    drop_outliers: bool = True,
 ) -> "Dataset":
     """Open a dataset by name.
 
@@ -31,6 +37,7 @@ def open_dataset(
         num_points: Points drawn on a mesh, and most kept of a cloud.
         up: Axis that points up in the files; None is the dataset's own.
         seed: Seed of the points drawn on a mesh.
+        drop_outliers: Leave out the few points far outside of all others, as :func:`pointclip.load` does.
 
     Returns:
         The dataset; nothing is downloaded.
@@ -44,6 +51,12 @@ def open_dataset(
         ...
         pointclip.errors.DatasetError: nowhere is no folder with ModelNet40. ModelNet is not downloaded by pointclip...
     """
+    found = _opened(name, split, num_points, up, seed)
+    found.drop_outliers = drop_outliers
+    return found
+
+
+def _opened(name: str | Path, split: str | None, num_points: int, up: str | None, seed: int) -> Any:
     kind, _, folder = str(name).partition(":")
     if kind.lower() in NAMES and (folder or not Path(name).exists()):
         return _known(kind.lower(), folder)(split=split, num_points=num_points, up=up, seed=seed)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pointclip._optional import require
+from pointclip.datasets._listed import OUTLIERS_KEPT
 from pointclip.errors import DatasetError, InputError
 from pointclip.points import PointCloud, far_outliers
 
@@ -19,7 +20,13 @@ _ONE_AT_A_TIME = threading.Lock()  # HDF5 files are not safe to be read from sev
 
 
 def cloud_of(
-    source: str | Path, points: np.ndarray, normals: np.ndarray | None, name: str, num_points: int, up: str
+    source: str | Path,
+    points: np.ndarray,
+    normals: np.ndarray | None,
+    name: str,
+    num_points: int,
+    up: str,
+    drop_outliers: bool = True,
 ) -> PointCloud:
     """Make of an array what :func:`pointclip.load` makes of a file: +y up, no strays, thinned, in the unit sphere.
 
@@ -30,8 +37,8 @@ def cloud_of(
     if known.sum() < 2 or (points[known] == points[known][0]).all():
         raise InputError(f"{source} holds fewer than 2 different finite points: a shape needs more")
     cloud = PointCloud.from_numpy(points[known], None if normals is None else normals[known], name=name).turned(up)
-    strays = far_outliers(cloud.points)
-    cloud = cloud.rows(~strays) if strays.any() else cloud
+    if drop_outliers and (strays := far_outliers(cloud.points)).any():
+        cloud = cloud.rows(~strays)
     return cloud.subset(num_points).normalized()
 
 
@@ -69,10 +76,15 @@ class Hdf5Clouds:
         how_to_get: Where the set comes from, for messages.
         drop_masked: Leave out the points whose ``mask`` is -1.
 
+    Attributes:
+        drop_outliers: Leave far outliers out, as :func:`pointclip.load` does; to be set before shapes are read.
+
     Raises:
         DatasetError: A file is missing or not of this layout.
         MissingDependency: h5py is not installed.
     """
+
+    drop_outliers = True
 
     def __init__(
         self,
@@ -107,7 +119,8 @@ class Hdf5Clouds:
     def item(self, index: int) -> tuple[PointCloud, str, str]:
         """Read one cloud: the cloud, its label and its id."""
         points, normals = self._arrays(index)
-        cloud = cloud_of(self.id(index), points, normals, self.id(index), self.num_points, self.up)
+        how = self.num_points, self.up, self.drop_outliers
+        cloud = cloud_of(self.id(index), points, normals, self.id(index), *how)
         return cloud, self.label(index), self.id(index)
 
     def label(self, index: int) -> str:
@@ -128,7 +141,7 @@ class Hdf5Clouds:
             return f"unreadable: {error}"
         for array in arrays:
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
+        return digest.hexdigest() + OUTLIERS_KEPT * (not self.drop_outliers)
 
     def _arrays(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         file, row, _ = self._places[index]

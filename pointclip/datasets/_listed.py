@@ -14,6 +14,7 @@ _NAMED_FILES = {
     ".mtl": rb"^\s*(?:map_\w+|bump|disp|decal)\s+(?:-\S+\s+\S+\s+)*(.+?)\s*$",
     ".gltf": rb'"uri"\s*:\s*"([^"]+)"',
 }
+OUTLIERS_KEPT = ", outliers kept"  # at the end of a fingerprint
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class ListedFiles:
         split: What it gives.
         splits: The splits there are, sorted.
         entries: The shapes of this split.
+        drop_outliers: Leave far outliers out, as :func:`pointclip.load` does; to be set before shapes are read.
     """
+
+    drop_outliers = True
 
     def __init__(self, entries: Iterable[Entry], split: str, num_points: int, up: str, seed: int) -> None:
         everything = list(entries)
@@ -72,12 +76,13 @@ class ListedFiles:
         A file that cannot be read has a name too: reading it will say what is wrong.
         """
         try:
-            return file_fingerprint(self.entries[index].path, self.num_points, self.up, self.seed)
+            known = file_fingerprint(self.entries[index].path, self.num_points, self.up, self.seed)
         except OSError as error:
             return f"unreadable: {error.strerror}"
+        return known + OUTLIERS_KEPT * (not self.drop_outliers)
 
     def _cloud(self, path: Path) -> PointCloud:
-        return load(path, num_points=self.num_points, up=self.up, seed=self.seed)
+        return load(path, self.num_points, self.up, self.seed, drop_outliers=self.drop_outliers)
 
 
 def file_fingerprint(path: Path, num_points: int, up: str, seed: int) -> str:

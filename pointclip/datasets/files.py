@@ -14,6 +14,7 @@ class Files(ListedFiles):
         num_points: Points drawn on a mesh, and most kept of a cloud.
         up: Axis that points up in the files.
         seed: Seed of the points drawn.
+        drop_outliers: Leave far outliers out.
 
     Attributes:
         labels: None: no class is known, and every shape's label is "".
@@ -24,6 +25,13 @@ class Files(ListedFiles):
         (2, 'sub/chair.obj', '', 'all')
     """
 
-    def __init__(self, paths: Sequence[str | Path], num_points: int = 20_000, up: str = "y", seed: int = 0) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        num_points: int = 20_000,
+        up: str = "y",
+        seed: int = 0,
+        drop_outliers: bool = True,
+    ) -> None:
         super().__init__((Entry(Path(path), "", "all", str(path)) for path in paths), "all", num_points, up, seed)
-        self.labels = []
+        self.labels, self.drop_outliers = [], drop_outliers

@@ -88,7 +88,7 @@ class ModelNetNormals(ListedFiles):
         if rows.shape[1] not in (3, 6):
             raise InputError(f"{path} must have rows x,y,z,nx,ny,nz, got {rows.shape[1]} columns")
         normals = rows[:, 3:] if rows.shape[1] == 6 else None
-        return cloud_of(path, rows[:, :3], normals, path.stem, self.num_points, self.up)
+        return cloud_of(path, rows[:, :3], normals, path.stem, self.num_points, self.up, self.drop_outliers)
 
 
 class ModelNetHdf5(Hdf5Clouds):

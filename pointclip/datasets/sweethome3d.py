@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pointclip._assets import asset
+from pointclip.datasets._listed import OUTLIERS_KEPT
 from pointclip.errors import DatasetError
 from pointclip.points import PointCloud, load
 
@@ -58,12 +59,14 @@ class SweetHome3D:
     Attributes:
         labels: The 71 class names.
         rows: The meshes of this split.
+        drop_outliers: Leave far outliers out, as :func:`pointclip.load` does; to be set before shapes are read.
 
     Raises:
         DatasetError: A library is missing; the message says where it comes from.
     """
 
     splits = ("train", "test")
+    drop_outliers = True
 
     def __init__(
         self,
@@ -92,7 +95,7 @@ class SweetHome3D:
         row = self.rows[index]
         with tempfile.TemporaryDirectory() as folder:
             path = extract(self.root / row.library, row.model, Path(folder))
-            cloud = load(path, num_points=self.num_points, up=self.up, seed=self.seed)
+            cloud = load(path, self.num_points, self.up, self.seed, drop_outliers=self.drop_outliers)
         return cloud, row.label, self.id(index)
 
     def label(self, index: int) -> str:
@@ -108,7 +111,7 @@ class SweetHome3D:
         row = self.rows[index]
         beside = [file for file in self._contents[row.library] if file[0].startswith(row.model.rpartition("/")[0])]
         reading = [row.model, beside, self.num_points, self.seed, self.up]
-        return hashlib.sha256(json.dumps(reading).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(reading).encode()).hexdigest() + OUTLIERS_KEPT * (not self.drop_outliers)
 
     @cached_property
     def _contents(self) -> dict[str, list[tuple[str, int]]]:
