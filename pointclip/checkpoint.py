@@ -111,7 +111,7 @@ class Checkpoint:
         head: Features (B,V,C) to logits (B,K).
         labels: K class names, in the order of the logits.
         eye: The encoder, rig and style it belongs to.
-        about: How it came about: method, shots, seed, recipe, accuracies, curves; JSON only.
+        about: How it came about: method, shots and their ids, seed, recipe, accuracies, curves; JSON only.
         path: The file it was read from, or what to call it.
     """
 
@@ -120,6 +120,11 @@ class Checkpoint:
     eye: Eye
     about: dict[str, Any] = field(default_factory=dict)
     path: str = "the few-shot head"
+
+    @property
+    def shot_ids(self) -> frozenset[str]:
+        """Name the shapes it was trained on; none where their dataset named none, or the file is an old one."""
+        return frozenset(self.about.get("shot_ids", ()))
 
     def save(self, path: str | Path) -> Path:
         """Write the file, whole or not at all.

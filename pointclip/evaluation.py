@@ -1,7 +1,7 @@
 """A model judged on a dataset: shapes encoded in parts, scored, and what needs validation chosen on validation."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointclip import open_set, scoring
-from pointclip._checks import counted
+from pointclip._caveats import caveats
 from pointclip.datasets.protocol import Dataset, id_of, label_of
 from pointclip.encodings import encode_dataset
 from pointclip.ensembles import LogitTable, load_logits
@@ -22,7 +22,6 @@ from pointclip.validation import evenly, validation_part, validation_split
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
 
-FEW = 30  # validation shapes, below which a reader is warned
 OpenSplit = Callable[[str | None], Dataset]
 Watch = Callable[[int, int], None]
 
@@ -71,6 +70,16 @@ class Request:
         if not 0 <= self.goal < 1 or (self.limit is not None and self.limit < 1):
             raise InputError(f"goal must lie in [0, 1) and limit be at least 1, got {self.goal} and {self.limit}")
 
+    @property
+    def choices(self) -> list[str]:
+        """Say in words what is to be chosen on validation shapes."""
+        asked = {
+            "a temperature": self.calibrate,
+            "the threshold of rejection": self.reject,
+            "the weight of the ensemble": self.with_logits is not None,
+        }
+        return [words for words, wanted in asked.items() if wanted]
+
 
 @dataclass(eq=False)
 class Evaluation:
@@ -114,6 +123,7 @@ class _Plan:
     left_out: int
     val: Dataset | None
     val_places: list[int]
+    shots: int
     table: LogitTable | None
     unknown: tuple[str, ...]
 
@@ -149,7 +159,7 @@ def evaluate(
             val = _judged(model, plan.val, plan.val_places, folder / "validation", plan, request, watch).fine()
         test = _judged(model, dataset, plan.places, folder / "judged", plan, request, watch)
     found = Evaluation(test, val if val else None, plan.left_out)
-    found.notes += _notes(found, model, request)
+    found.notes += caveats(model, request.dataset, found.test, found.val, request.choices, plan.left_out, plan.shots)
     _score(found, plan, request)
     return found
 
@@ -173,8 +183,7 @@ def open_judged(open_split: OpenSplit, request: Request) -> tuple[Dataset, Datas
     elif request.split is None and dataset.split != "all":
         raise DatasetError(f"the dataset has the splits {', '.join(splits)}: name the one to judge with --split")
     val_name = validation_split(splits, dataset.split, request.val_split)
-    needed = request.calibrate or request.reject or request.with_logits is not None
-    if val_name is None or not needed:
+    if val_name is None or not request.choices:
         return dataset, None
     return dataset, first if first.split == val_name else open_split(val_name)
 
@@ -187,9 +196,11 @@ def _plan(model: "PointCLIP", dataset: Dataset, val: Dataset | None, request: Re
         raise DatasetError(f"the split {dataset.split!r} has no shape of the classes asked for")
     chosen = [places[k] for k in evenly(len(places), request.limit)]
     val_places: list[int] = []
+    shots: set[int] = set()
     if val is not None:
         names = _labels(val)
-        usable = [place for place, label in enumerate(names) if label in known]
+        shots = _shots(model, val)
+        usable = [place for place, label in enumerate(names) if label in known and place not in shots]
         val_places = [usable[k] for k in validation_part([names[k] for k in usable], val.split, request.seed)]
     table = None
     if request.with_logits is not None:
@@ -198,7 +209,14 @@ def _plan(model: "PointCLIP", dataset: Dataset, val: Dataset | None, request: Re
         table.rows([] if val is None else [id_of(val, k) for k in val_places])
     present = {labels[k] for k in chosen}
     unknown = scoring.held_out(classes, present, request.unknown, request.seed) if request.reject else ()
-    return _Plan(dataset, classes, chosen, len(labels) - len(places), val, val_places, table, unknown)
+    return _Plan(dataset, classes, chosen, len(labels) - len(places), val, val_places, len(shots), table, unknown)
+
+
+def _shots(model: "PointCLIP", dataset: Dataset) -> set[int]:
+    """Find the shapes that taught the few-shot head, as far as it says which they were."""
+    if model.few_shot is None or not model.few_shot.shot_ids:
+        return set()
+    return {place for place in range(len(dataset)) if id_of(dataset, place) in model.few_shot.shot_ids}
 
 
 def _labels(dataset: Dataset) -> list[str]:
@@ -233,44 +251,6 @@ def _judged(
     how: dict[str, Any] = {"engine": request.engine, "workers": request.workers, "pose": request.pose}
     encoded = encode_dataset(model, dataset, folder, indices=places, watch=told, **how)
     return judge(model, dataset.split, encoded, plan.classes)
-
-
-def _notes(found: Evaluation, model: "PointCLIP", request: Request) -> Sequence[str]:
-    """Say what a reader of the numbers must know."""
-    notes = []
-    if found.left_out:
-        shapes = counted(found.left_out, "shape")
-        notes.append(f"left out: {shapes} of classes that the few-shot head does not know")
-    if found.failed:
-        notes.append(f"counted as wrong: {counted(found.failed, 'shape')} that could not be classified")
-    if model.clip.name == "embedded" and request.dataset == "sweethome3d":
-        if found.test.split == "train":
-            notes.append("the head of 'embedded' was trained on these very shapes: nothing here says how good it is")
-        elif found.val is not None:
-            notes.append(
-                "the head of 'embedded' was trained on the train split: what was chosen on part of it (temperature, "
-                "threshold, weight) takes the model for better than it is on other shapes"
-            )
-    wanted = [
-        name
-        for name, given in (
-            ("a temperature", request.calibrate),
-            ("the threshold of rejection", request.reject),
-            ("the weight of the ensemble", request.with_logits is not None),
-        )
-        if given
-    ]
-    if wanted and found.val is None:
-        notes.append(f"left out, for there are no shapes to choose on besides the judged ones: {', '.join(wanted)}")
-    if wanted and found.val is not None and len(found.val) < FEW:
-        few = counted(len(found.val), "validation shape")
-        notes.append(f"only {few} to choose {', '.join(wanted)} on")
-    if wanted and found.val is not None and model.few_shot is not None and found.val.split == "train":
-        notes.append(
-            "validation shapes come from train and may have taught the few-shot head: what was chosen on them "
-            f"({', '.join(wanted)}) is optimistic"
-        )
-    return notes
 
 
 def _score(found: Evaluation, plan: _Plan, request: Request) -> None:

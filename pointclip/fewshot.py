@@ -16,7 +16,7 @@ from pointclip._fit_progress import FitProgress, fit_progress
 from pointclip._outputs import check_file, check_folder
 from pointclip._resume import HOW_TO_GO_ON, FitInterrupted
 from pointclip.checkpoint import Checkpoint, Eye
-from pointclip.datasets.protocol import Dataset, label_of
+from pointclip.datasets.protocol import Dataset, id_of, label_of
 from pointclip.ensembles import validation_score
 from pointclip.errors import DatasetError, InputError
 from pointclip.features import Augmentation, encode
@@ -139,14 +139,16 @@ def fit(
     names = clean_labels(train.labels if labels is None else labels)
     with fit_progress(progress) as shown:
         try:
-            task = _encode_task(model, train, val, names, shots, seed, changes, most_val, cache, shown)
+            task, drawn = _encode_task(model, train, val, names, shots, seed, changes, most_val, cache, shown)
             tuner = Tuner(task, method, recipe, ratio, _folder(cache, "fits"), shown)
             fitted = tuner.fit()
         except FitInterrupted:
             raise
         except KeyboardInterrupt:
             raise FitInterrupted(f"stopped: {HOW_TO_GO_ON}") from None
-    about = {"method": method, "shots": shots, "seed": seed, "augmentation": asdict(changes)}
+    about: dict[str, Any] = {"method": method, "shots": shots, "seed": seed, "augmentation": asdict(changes)}
+    if hasattr(train, "id"):
+        about["shot_ids"] = [id_of(train, place) for place in drawn]
     if method in ADAPTERS:
         about |= {"recipe": asdict(tuner.recipe), "trained_ratio": ratio}
     result = _result(model, names, task, fitted, about, val)
@@ -191,8 +193,8 @@ def _encode_task(
     most_val: int | None,
     cache: str | Path | None,
     shown: FitProgress,
-) -> Task:
-    """Draw the shots and encode them and the validation shapes."""
+) -> tuple[Task, tuple[int, ...]]:
+    """Draw the shots and encode them and the validation shapes; give the places of the shots too."""
     own = _labels(train)
     split = _shots.sample_shots(own, names, shots, seed, most_val)
     folder = _folder(cache, "features")
@@ -217,7 +219,7 @@ def _encode_task(
                 f"the validation split has no shape of the classes {', '.join(names[:5])}: check its labels"
             )
     text = model.encode_labels(names).float().cpu()
-    return Task(
+    task = Task(
         features(train, split.train, "encoding shots", changes),
         _targets(own, split.train, names),
         text,
@@ -226,6 +228,7 @@ def _encode_task(
         float(model.clip.logit_scale),
         seed,
     )
+    return task, split.train
 
 
 def _labels(dataset: Dataset) -> list[str]:

@@ -17,8 +17,8 @@ ORDER = """
     prompts descriptions _init _hub _checkpoints _openclip embedded weights folding towers precision background clip
     _linear adapter view_weights ensembles fusion heads recipe training solvers _resume checkpoint
     prediction pose model explain shots _rows features _job _fit_progress tuning fewshot metrics
-    calibration open_set validation _parts engine_ray encodings index retrieval judging scoring evaluation viz report
-    result_folder compare doctor cli __main__
+    calibration open_set validation _parts engine_ray encodings index retrieval judging _caveats scoring evaluation viz
+    report result_folder compare doctor cli __main__
 """.split()
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "py.typed")
 
