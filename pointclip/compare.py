@@ -27,6 +27,21 @@ def compare(folder_a: str | Path, folder_b: str | Path) -> dict[str, Any]:
 
     Raises:
         InputError: A folder holds no result, or they are of other datasets, splits, classes or files.
+
+    Example:
+        >>> import json, tempfile
+        >>> about = {"name": "mine", "split": "test", "classes": ["cup"], "shapes": 1, "list_sha256": "", "sha256": ""}
+        >>> numbers = {"accuracy": 0.0, "mean_class_accuracy": 0.0, "top5": 1.0, "calibration_error": 0.5}
+        >>> result = {"format": 1, "dataset": about, "settings": {}, "failed": 0, "metrics": numbers}
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for name, predicted in (("a", "bowl"), ("b", "cup")):
+        ...         (Path(root) / name).mkdir()
+        ...         _ = (Path(root) / name / "result.json").write_text(json.dumps(result))
+        ...         table = f"id,label,predicted,probability,rank,top5,error\\n1,cup,{predicted},0.5,1,cup,\\n"
+        ...         _ = (Path(root) / name / "predictions.csv").write_text(table)
+        ...     pair = compare(Path(root) / "a", Path(root) / "b")["paired"]
+        >>> pair["only_a"], pair["only_b"], pair["difference"], pair["p_value"]
+        (0, 1, 1.0, 1.0)
     """
     (a, rows_a), (b, rows_b) = read_result(folder_a), read_result(folder_b)
     _refuse_others(a, b)

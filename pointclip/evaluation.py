@@ -150,6 +150,23 @@ def evaluate(
     Raises:
         InputError: A choice would be made on a split named test or on the judged one, or the classes do not fit.
         DatasetError: There is no such split or no shape.
+
+    Example:
+        >>> import tempfile
+        >>> from pointclip import PointCLIP, weights
+        >>> from pointclip.clip import FrozenClip
+        >>> from pointclip.datasets.folder import ClassFolder
+        >>> clip = FrozenClip(weights.random("ViT-S-32-alt"), device="cpu", precision="fp32")
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for name in ("bowl/a.xyz", "cup/b.xyz"):
+        ...         (Path(root) / name).parent.mkdir()
+        ...         _ = (Path(root) / name).write_text("0 0 0\\n1 2 1\\n")
+        ...     model = PointCLIP(clip, views="ring-1")
+        ...     found = evaluate(model, lambda split: ClassFolder(root, split), Request())
+        >>> found.test.ids, 0 <= found.metrics["accuracy"] <= 1
+        (['bowl/a.xyz', 'cup/b.xyz'], True)
+        >>> found.notes
+        ['left out, for there are no shapes to choose on besides the judged ones: a temperature']
     """
     dataset, val_dataset = open_judged(open_split, request)
     plan = _plan(model, dataset, val_dataset, request)

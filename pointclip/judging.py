@@ -95,6 +95,24 @@ def judge(model: "PointCLIP", split: str, encodings: Encodings, classes: tuple[s
 
     Returns:
         The shapes in their order.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import tempfile
+        >>> from pointclip import PointCLIP, weights
+        >>> from pointclip.clip import FrozenClip
+        >>> from pointclip.datasets.folder import ClassFolder
+        >>> from pointclip.encodings import encode_dataset
+        >>> clip = FrozenClip(weights.random("ViT-S-32-alt"), device="cpu", precision="fp32")
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for name in ("bowl/a.xyz", "cup/b.xyz"):
+        ...         (Path(root) / name).parent.mkdir()
+        ...         _ = (Path(root) / name).write_text("0 0 0\\n1 2 1\\n")
+        ...     model, shapes = PointCLIP(clip, views="ring-1"), ClassFolder(root)
+        ...     encoded = encode_dataset(model, shapes, Path(root) / "parts")
+        ...     found = judge(model, shapes.split, encoded, ("bowl", "cup"))
+        >>> found.labels, found.logits.shape, found.errors
+        (['bowl', 'cup'], (2, 2), ['', ''])
     """
     classifier = _classifier(model, classes)
     place = {name: k for k, name in enumerate(classes)}

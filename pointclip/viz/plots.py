@@ -31,6 +31,13 @@ def plot_confusion(path: str | Path, table: Array, labels: Sequence[str], title:
 
     Raises:
         InputError: The file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:  # of three cups, one was taken for a bowl and one failed
+        ...     plot_confusion(Path(folder) / "c.png", np.array([[1, 1, 1], [0, 2, 0]]), ["cup", "bowl"], "5 shapes")
+        ...     (Path(folder) / "c.png").read_bytes()[1:4]
+        b'PNG'
     """
     from matplotlib.figure import Figure
 
@@ -68,6 +75,14 @@ def plot_reliability(
 
     Raises:
         InputError: The file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> bins = [Bin(0.0, 0.5, shapes=3, confidence=0.4, accuracy=0.3), Bin(0.5, 1.0, 7, 0.9, 0.8)]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     plot_reliability(Path(folder) / "r.png", bins, title="10 shapes")
+        ...     (Path(folder) / "r.png").read_bytes()[1:4]
+        b'PNG'
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
