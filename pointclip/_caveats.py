@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pointclip._checks import counted
+from pointclip._words import counted
 from pointclip.judging import Judged
 
 if TYPE_CHECKING:

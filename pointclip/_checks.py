@@ -51,16 +51,6 @@ def check_floating(name: str, tensor: torch.Tensor) -> None:
         raise InputError(f"{name} must hold floating-point numbers, got {tensor.dtype}: call .float() on it first")
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """Word a number of things; the plural of a noun is the noun with an s, unless it is given.
-
-    Example:
-        >>> counted(1, "shape"), counted(1200, "shape"), counted(2, "class", "classes")
-        ('1 shape', '1,200 shapes', '2 classes')
-    """
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
-
-
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Word the suggestion that follows an unknown name: the nearest known one, then all of them.
 

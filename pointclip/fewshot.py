@@ -11,10 +11,11 @@ from torch import Tensor
 from pointclip import __version__
 from pointclip import shots as _shots
 from pointclip._cache import cache_folder
-from pointclip._checks import counted, nearest
+from pointclip._checks import nearest
 from pointclip._fit_progress import FitProgress, fit_progress
 from pointclip._outputs import check_file, check_folder
 from pointclip._resume import HOW_TO_GO_ON, FitInterrupted
+from pointclip._words import counted
 from pointclip.checkpoint import Checkpoint, Eye
 from pointclip.datasets.protocol import Dataset, id_of, label_of
 from pointclip.ensembles import validation_score

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from pointclip import metrics, scoring
-from pointclip._checks import counted
 from pointclip._outputs import refusals, whole
 from pointclip._parts import STAGES
 from pointclip._provenance import commit, versions
+from pointclip._words import counted
 from pointclip.calibration import softmax
 from pointclip.errors import InputError
 from pointclip.evaluation import Evaluation

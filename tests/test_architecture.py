@@ -10,7 +10,7 @@ import pytest
 import pointclip
 
 PACKAGE = Path(pointclip.__file__).parent
-LEAVES = {"errors", "_checks", "_optional", "_assets", "_cache", "_outputs", "_threads", "_provenance"}
+LEAVES = {"errors", "_checks", "_optional", "_assets", "_cache", "_outputs", "_threads", "_provenance", "_words"}
 # The datum's way from a file to the screen; a module imports only from its left and from the leaves.
 ORDER = """
     meshes points stream datasets _other_cameras _cameras _rig_files rigs projection ops images

@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from pointclip._checks import counted
+from pointclip._words import counted
 from pointclip.cli import _console
 from pointclip.report import shown
 

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from pointclip import __version__
-from pointclip._checks import counted
+from pointclip._words import counted
 from pointclip.cli import _console, _options
 from pointclip.cli._boundary import EXIT_BAD_INPUT, bounded
 from pointclip.cli._network import about, load_network

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointclip._checks import counted
+from pointclip._words import counted
 from pointclip.cli import _console, _judged, _options
 from pointclip.cli._boundary import EXIT_BAD_INPUT, bounded
 from pointclip.cli._network import load_network

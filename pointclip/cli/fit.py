@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from pointclip._checks import counted
+from pointclip._words import counted
 from pointclip.cli import _console, _options
 from pointclip.cli._boundary import EXIT_INTERRUPTED, bounded
 from pointclip.errors import InputError

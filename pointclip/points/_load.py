@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pointclip._checks import counted
+from pointclip._words import counted
 from pointclip.errors import InputError
 from pointclip.meshes import Mesh, RawPoints, load_geometry
 from pointclip.points._cloud import PointCloud
