@@ -192,8 +192,8 @@ class FrozenClip(nn.Module):
         images = images[:, :1] if images.stride(1) == 0 else images  # three views of one channel
         if self.skip_background:
             return self._encode_seen(images, normalized)
-        least = torch.get_num_threads() if self.device.type == "cpu" else 1
-        pieces = max(-(-len(images) // self.batch_size), min(least, len(images)))
+        crew = min(len(images), torch.get_num_threads() if self.device.type == "cpu" else 1)
+        pieces = min(len(images), crew * -(-len(images) // (self.batch_size * crew)))  # as many for each thread
         return torch.cat(self._spread(partial(self._encode_batch, normalized), images.tensor_split(pieces)))
 
     def _encode_seen(self, images: Tensor, normalized: bool) -> Tensor:
