@@ -119,11 +119,10 @@ def draw(model: PointCLIP, cloud: PointCloud) -> Tensor:
 
 
 def ours(model: PointCLIP, shapes: Dataset) -> tuple[Tensor, dict[str, float]]:
-    """Encode all shapes as ``pointclip embed`` does, in parts small enough for every core to have some."""
+    """Encode all shapes as ``pointclip embed`` does."""
     workers = torch.get_num_threads() if model.device.type == "cpu" else 1
     with tempfile.TemporaryDirectory() as folder:
-        size = max(1, min(32, -(-len(shapes) // (2 * workers))))
-        whole = encode_dataset(model, shapes, folder, part_size=size, workers=workers).whole()
+        whole = encode_dataset(model, shapes, folder, workers=workers).whole()
     return whole.features.float(), {stage: sum(spent) for stage, spent in whole.seconds.items()}
 
 

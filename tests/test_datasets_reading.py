@@ -42,8 +42,8 @@ def started(monkeypatch):
     seen = []
 
     class Started(reading._Worker):
-        def __init__(self, *args):
-            super().__init__(*args)
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
             assert self.ready.wait(120)
 
         def read(self, index):
@@ -186,6 +186,28 @@ def test_a_dataset_that_cannot_travel_is_refused(shapes):
 def test_numbers_below_one_are_refused(shapes, workers, ahead):
     with pytest.raises(InputError, match="at least 1"):
         read_items(shapes, [0], workers, ahead)
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """Let a few shapes count as many, on a machine of two cores."""
+    monkeypatch.setattr(reading, "WORTH_PROCESSES", 2)
+    monkeypatch.setattr(reading, "cores", lambda: 2)
+    monkeypatch.setattr("pointclip.stream.cores", lambda: 2)
+
+
+def test_a_process_takes_over_for_a_caller_who_computes(shapes, started, many):
+    order = [8, 0, 1, 7, 2, 5, 3, 6, 4]
+    assert told(read_items(shapes, order)) == told(read_items(shapes, order, workers=1))
+    assert len(started) >= len(order) - 1  # this process may have taken the first
+
+
+def test_this_process_reads_what_no_other_can(shapes, many, monkeypatch):
+    shapes.up = lambda: None
+    assert len(list(read_items(shapes, [0, 1]))) == 2
+    del shapes.up
+    monkeypatch.setattr(reading.sys, "executable", "/bin/false")
+    assert told(read_items(shapes, range(9))) == told(read_items(shapes, range(9), workers=1))
 
 
 def test_few_shapes_are_read_without_a_process(shapes, monkeypatch):

@@ -23,7 +23,7 @@ def serve() -> None:
         dataset = pickle.loads(content)
     except Exception as error:  # the dataset's class or module is not to be found from here
         refusal = InputError(f"the dataset cannot be made in another process ({error}): read it with workers=1")
-    pickle.dump(None, told)
+    pickle.dump(refusal, told)
     told.flush()
     while True:
         index = pickle.load(asked)

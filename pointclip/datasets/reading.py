@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from pointclip._threads import one_thread
+from pointclip._threads import cores, one_thread
 from pointclip.datasets.protocol import Dataset, id_of, label_of
 from pointclip.errors import InputError, PointClipError
 from pointclip.points import PointCloud
@@ -60,8 +60,9 @@ def read_items(
         dataset: Where the shapes come from; for several workers it must be picklable.
         indices: Places in the dataset.
         workers: The first is a thread of this process, each further one a process of one torch thread, which takes part
-            as soon as it has started. None is one less than the cores this process may use, from 1 to 4, and 1 for a
-            few shapes.
+            as soon as it has started. None is for a caller who computes meanwhile: processes, one less than the cores
+            from 1 to 4, and this process itself until the first of them has started, or where there are few shapes or
+            none can start. Plain Python in a thread would hold up every other thread.
         ahead: Most clouds that are read or being read before the caller asks for them; None is two for one worker and
             eight for each of several.
 
@@ -85,20 +86,24 @@ def read_items(
         ...     [(reading.id, reading.cloud) for reading in read_items(ClassFolder(root), [0])]
         [('cup/a.xyz', PointCloud(2 points, name='a'))]
     """
-    indices = list(indices)
-    alone = len(indices) < WORTH_PROCESSES or type(dataset).__module__ == "__main__"
-    workers, ahead_of_one = crew(1 if workers is None and alone else workers, ahead)
-    ahead = ahead or (ahead_of_one if workers == 1 else 8 * workers)
-    if workers == 1:
-        return in_order(partial(read_one, dataset), indices, 1, ahead)
+    indices, beside = list(indices), workers is None
+    if beside and (len(indices) < WORTH_PROCESSES or type(dataset).__module__ == "__main__" or cores() == 1):
+        workers, beside = 1, False
+    readers, ahead_of_one = crew(workers, ahead)
+    processes = readers if beside else readers - 1
+    if not processes:
+        return in_order(partial(read_one, dataset), indices, 1, ahead_of_one)
+    own = partial(read_one, dataset)
     try:
         dataset_bytes = pickle.dumps(dataset)
     except Exception as error:  # whatever a dataset's own parts raise
+        if beside:
+            return in_order(own, indices, 1, ahead_of_one)
         raise InputError(f"the dataset cannot be sent to another process ({error}): read it with workers=1") from error
     idle: SimpleQueue[Read] = SimpleQueue()
-    idle.put(partial(read_one, dataset))
-    others = [_Worker(dataset_bytes, idle) for _ in range(workers - 1)]
-    return _read_together(idle, others, indices, ahead)
+    idle.put(own)
+    others = [_Worker(dataset_bytes, idle, needed=not beside) for _ in range(processes)]
+    return _read_together(idle, others, indices, ahead or 8 * (1 + processes), own if beside else None)
 
 
 def read_one(dataset: Dataset, index: int) -> Reading:
@@ -111,14 +116,15 @@ def read_one(dataset: Dataset, index: int) -> Reading:
 
 
 def _read_together(
-    idle: "SimpleQueue[Read]", others: "list[_Worker]", indices: list[int], ahead: int
+    idle: "SimpleQueue[Read]", others: "list[_Worker]", indices: list[int], ahead: int, until_ready: Read | None
 ) -> Generator[Reading, None, None]:
     def read(index: int) -> Reading:
         reader = idle.get()
         try:
             return reader(index)
         finally:
-            idle.put(reader)
+            if reader is not until_ready or not any(other.ready.is_set() for other in others):
+                idle.put(reader)
 
     try:
         yield from in_order(read, indices, 1 + ASKED_AHEAD * len(others), ahead)
@@ -137,7 +143,7 @@ class _Worker:
     one knows pointclip only, hears no Ctrl-C, and ends when its input does, whatever became of the parent.
     """
 
-    def __init__(self, dataset_bytes: bytes, idle: "SimpleQueue[Read]") -> None:
+    def __init__(self, dataset_bytes: bytes, idle: "SimpleQueue[Read]", needed: bool) -> None:
         one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
         known = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109
         self.process = subprocess.Popen(
@@ -151,12 +157,16 @@ class _Worker:
         self._asking = Lock()
         self._asked: SimpleQueue[Future[Any] | None] = SimpleQueue()
         self._over = False
-        Thread(target=self._start, args=(dataset_bytes, idle), daemon=True).start()
+        Thread(target=self._start, args=(dataset_bytes, idle, needed), daemon=True).start()
 
-    def _start(self, dataset_bytes: bytes, idle: "SimpleQueue[Read]") -> None:
+    def _start(self, dataset_bytes: bytes, idle: "SimpleQueue[Read]", needed: bool) -> None:
         Thread(target=self._listen, daemon=True).start()
-        with suppress(*_ENDED):  # the first to ask will be told
-            self._ask(dataset_bytes)
+        try:
+            refusal = self._ask(dataset_bytes)
+        except _ENDED as error:
+            refusal = error
+        if refusal is not None and not needed:
+            return  # else the first to ask is told
         self.ready.set()
         for _ in range(ASKED_AHEAD):
             idle.put(self.read)
