@@ -11,7 +11,6 @@ from itertools import product
 from typing import Any
 
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from pointclip._checks import nearest
@@ -187,6 +186,8 @@ class _Logistic:
 
     def solve(self, penalty: float) -> tuple[Tensor, Tensor]:
         """Return weight (K,D) and bias (K,), starting from the last solution."""
+        from scipy.optimize import minimize
+
         num_rows = len(self.columns)
         unit = torch.cat([(0.25 * self.sizes**2 / num_rows + penalty).sqrt(), self.sizes.new_tensor([0.5])])
         shape = self.theta.shape

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
 from torch import Tensor
 
 from pointclip._checks import check_floating, check_shape
@@ -144,6 +143,8 @@ def _likelihood(margins: Tensor, weights: Tensor, ridge: float) -> tuple[float, 
 
 def _newton_target(weights: Tensor, gradient: Tensor, hessian: Tensor) -> Tensor:
     """Minimise the quadratic model over w >= 0: least squares in the Hessian's Cholesky factor."""
+    from scipy.optimize import nnls
+
     factor = torch.linalg.cholesky(hessian)
     aim = torch.linalg.solve_triangular(factor, (hessian @ weights - gradient)[:, None], upper=False)[:, 0]
     return torch.from_numpy(nnls(factor.T.numpy(), aim.numpy())[0])

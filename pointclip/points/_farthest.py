@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 
 from pointclip._checks import check_floating, check_shape
 from pointclip.errors import InputError
@@ -74,6 +73,8 @@ def _one_by_one(cloud: np.ndarray, num_points: int) -> tuple[np.ndarray, np.ndar
 
 
 def _in_rounds(cloud: np.ndarray, num_points: int) -> np.ndarray:
+    from scipy.spatial import cKDTree
+
     first = max(1, min(num_points, EXACT_WORK // (4 * len(cloud))))
     chosen, gap = _one_by_one(cloud, first)
     taken = np.zeros(len(cloud), dtype=bool)
@@ -94,6 +95,8 @@ def _in_rounds(cloud: np.ndarray, num_points: int) -> np.ndarray:
 
 def _apart(ranked: np.ndarray, radius: float) -> np.ndarray:
     """Keep the points that a walk in rank order would keep: those without a kept point of better rank within radius."""
+    from scipy.spatial import cKDTree
+
     pairs = cKDTree(ranked).query_pairs(radius, output_type="ndarray")
     better, worse = pairs.min(axis=1), pairs.max(axis=1)
     kept = np.zeros(len(ranked), dtype=bool)

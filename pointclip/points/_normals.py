@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 
 from pointclip.errors import InputError
 from pointclip.points._frames import _check_points
@@ -43,6 +42,8 @@ def estimate_normals(points: torch.Tensor, k: int = 16) -> torch.Tensor:
 
 
 def _plane_normals(cloud: np.ndarray, k: int) -> np.ndarray:
+    from scipy.spatial import cKDTree
+
     tree = cKDTree(cloud)
     outward = cloud - (cloud.max(axis=0) + cloud.min(axis=0)) / 2
     normals = np.empty_like(cloud)
