@@ -141,6 +141,25 @@ def test_a_killed_worker_is_told_and_none_is_left(shapes):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_readings_nobody_asked_for_leave_no_worker(shapes):
+    before = set(children())
+    readings = read_items(shapes, range(9), workers=2)
+    assert set(children()) != before
+    readings.close()
+    assert set(children()) == before
+
+
+def test_an_answer_that_finds_no_memory_stops_the_readings(shapes, started, monkeypatch):
+    def load(_):
+        raise MemoryError
+
+    readings = read_items(shapes, [0] * 1000, workers=2)
+    monkeypatch.setattr(reading.pickle, "load", load)
+    with pytest.raises(PointClipError, match="ended early.*exit status -9.*memory"):
+        list(readings)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_no_worker_outlives_a_stopped_program(tmp_path, stop):
     """The script has no ``if __name__`` guard on purpose; it asks for Ctrl-C, which jobs in the background ignore."""
@@ -206,8 +225,9 @@ def test_this_process_reads_what_no_other_can(shapes, many, monkeypatch):
     shapes.up = lambda: None
     assert len(list(read_items(shapes, [0, 1]))) == 2
     del shapes.up
-    monkeypatch.setattr(reading.sys, "executable", "/bin/false")
-    assert told(read_items(shapes, range(9))) == told(read_items(shapes, range(9), workers=1))
+    for refusing in ("/bin/false", "/no/such/program"):
+        monkeypatch.setattr(reading.sys, "executable", refusing)
+        assert told(read_items(shapes, range(9))) == told(read_items(shapes, range(9), workers=1))
 
 
 def test_few_shapes_are_read_without_a_process(shapes, monkeypatch):

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
@@ -100,10 +100,9 @@ def read_items(
         if beside:
             return in_order(own, indices, 1, ahead_of_one)
         raise InputError(f"the dataset cannot be sent to another process ({error}): read it with workers=1") from error
-    idle: SimpleQueue[Read] = SimpleQueue()
-    idle.put(own)
-    others = [_Worker(dataset_bytes, idle, needed=not beside) for _ in range(processes)]
-    return _read_together(idle, others, indices, ahead or 8 * (1 + processes), own if beside else None)
+    together = _read_together(own, dataset_bytes, processes, indices, ahead or 8 * (1 + processes), beside)
+    next(together)  # starts the processes: an iterator that never began would not end them
+    return together
 
 
 def read_one(dataset: Dataset, index: int) -> Reading:
@@ -116,17 +115,26 @@ def read_one(dataset: Dataset, index: int) -> Reading:
 
 
 def _read_together(
-    idle: "SimpleQueue[Read]", others: "list[_Worker]", indices: list[int], ahead: int, until_ready: Read | None
+    own: Read, dataset_bytes: bytes, processes: int, indices: list[int], ahead: int, beside: bool
 ) -> Generator[Reading, None, None]:
+    """Start the processes and yield once; then yield the readings."""
+    idle: SimpleQueue[Read] = SimpleQueue()
+    idle.put(own)
+    others: list[_Worker] = []
+
     def read(index: int) -> Reading:
         reader = idle.get()
         try:
             return reader(index)
         finally:
-            if reader is not until_ready or not any(other.ready.is_set() for other in others):
+            if not beside or reader is not own or not any(other.ready.is_set() for other in others):
                 idle.put(reader)
 
     try:
+        with suppress(OSError) if beside else nullcontext():  # none can start here
+            for _ in range(processes):
+                others.append(_Worker(dataset_bytes, idle, needed=not beside))
+        yield  # type: ignore[misc]
         yield from in_order(read, indices, 1 + ASKED_AHEAD * len(others), ahead)
     finally:
         for worker in others:
@@ -175,8 +183,10 @@ class _Worker:
         while (answer := self._asked.get()) is not None:
             try:
                 answer.set_result(pickle.load(self.process.stdout))  # type: ignore[arg-type]
-            except _ENDED as error:
-                answer.set_exception(error)
+            except Exception as error:  # for want of memory too
+                if not isinstance(error, EOFError):
+                    self.process.kill()  # the answers to come would be out of step
+                answer.set_exception(EOFError(repr(error)))
 
     def read(self, index: int) -> Reading:
         """Let the process read one shape.
