@@ -47,13 +47,13 @@ class EvenStride(nn.Module):
 
     @staticmethod
     def takes(conv: nn.Module) -> bool:
-        """Tell whether a module is a convolution of timm with such padding, stride 2 and an odd square kernel."""
+        """Tell whether a module is a convolution of timm padded so, of stride 2 and a square kernel of 3, 5, 7 ..."""
         if f"{type(conv).__module__}.{type(conv).__qualname__}" != "timm.layers.conv2d_same.Conv2dSame":
             return False
         known: Any = conv
         side = known.kernel_size[0]
         shape = (known.kernel_size, tuple(known.stride), tuple(known.dilation))
-        return bool(side % 2) and shape == ((side, side), (2, 2), (1, 1))
+        return side > 1 and bool(side % 2) and shape == ((side, side), (2, 2), (1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, D, H/2, W/2), rounded up."""
