@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from pointclip import towers
 from pointclip._cache import cache_folder, write_bytes
 from pointclip._checks import nearest
+from pointclip._threads import one_thread
 from pointclip.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -227,9 +228,11 @@ def _measured(*towers_and_images: Any) -> dict[str, float]:
     return asdict(_try(*towers_and_images))
 
 
+@one_thread()
 @torch.inference_mode()
 def _timed(tower: nn.Module, images: Tensor) -> tuple[float, Tensor]:
-    # on a CPU the processor's time: what else runs there must not decide, once and for good
+    # on a CPU the processor's time, of one thread: what else runs there must not decide, once and for good, and threads
+    # of one product wait for each other by counting
     clock = time.process_time if images.device.type == "cpu" else time.perf_counter
     start = clock()
     found = features(tower, images).float().cpu()
