@@ -114,7 +114,7 @@ def main() -> None:
     model = PointCLIP.from_pretrained("embedded", views=arguments.views, style=arguments.style)
     with tempfile.TemporaryDirectory() as folder:
         paths = [
-            extract(data.root / row.library, row.model, Path(folder) / str(index))
+            extract(data.root / row.archive, row.model, Path(folder) / str(index))
             for index, row in enumerate(data.rows)
         ]
         stages, logits, pictures = classify(model, paths, data.labels, arguments.points)

@@ -64,7 +64,7 @@ def held_out_features(root: Path, split: str, name: str, cache: Path) -> tuple[T
     """Encode the validation shapes (N, V, C); give their labels and the text encoder."""
     refuse_test_split(split)
     if name != "embedded":
-        kept = [row for row in read_rows() if row.library in HELD_OUT]
+        kept = [row for row in read_rows() if row.archive in HELD_OUT]
         data = SweetHome3D(root, split=split, only=kept)
         model = PointCLIP.from_pretrained(name)
         return encode(model, data)[:, 0], [row.label for row in data.rows], model.clip.encode_sentences

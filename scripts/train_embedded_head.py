@@ -93,7 +93,7 @@ class Bench:
         self.model.visual.trunk.to(memory_format=torch.channels_last)
         self.labels = self.data.labels
         self.target = torch.tensor([self.labels.index(row.label) for row in self.data.rows])
-        self.library = [row.library for row in self.data.rows]
+        self.library = [row.archive for row in self.data.rows]
         self.text = self.sentences(self.labels)
         with_synonyms = [normalize(self.sentences([x, *SYNONYMS.get(x, ())]).mean(0), dim=0) for x in self.labels]
         self.text_synonyms = torch.stack(with_synonyms)

@@ -24,9 +24,9 @@ HOW_TO_GET = (
 
 @dataclass(frozen=True)
 class Row:
-    """One mesh of the benchmark: its library, its path in the library, its English name, its class and its split."""
+    """One mesh of the benchmark: its library's archive, its path in it, its English name, its class and its split."""
 
-    library: str
+    archive: str
     model: str
     name: str
     label: str
@@ -83,7 +83,7 @@ class SweetHome3D:
         self.labels = sorted({row.label for row in everything})
         self.rows = [row for row in (everything if only is None else only) if split in (row.split, "all")]
         self.root, self.split, self.num_points, self.seed, self.up = Path(root), split, num_points, seed, up
-        missing = sorted({row.library for row in self.rows if not (self.root / row.library).is_file()})
+        missing = sorted({row.archive for row in self.rows if not (self.root / row.archive).is_file()})
         if missing:
             raise DatasetError(f"{self.root} has no {', '.join(missing)}: {HOW_TO_GET}")
 
@@ -94,7 +94,7 @@ class SweetHome3D:
         """Read one mesh: its point cloud, its label and its id."""
         row = self.rows[index]
         with tempfile.TemporaryDirectory() as folder:
-            path = extract(self.root / row.library, row.model, Path(folder))
+            path = extract(self.root / row.archive, row.model, Path(folder))
             cloud = load(path, self.num_points, self.up, self.seed, drop_outliers=self.drop_outliers)
         return cloud, row.label, self.id(index)
 
@@ -104,19 +104,19 @@ class SweetHome3D:
 
     def id(self, index: int) -> str:
         """Name one mesh: its library and its path in it."""
-        return f"{self.rows[index].library}/{self.rows[index].model}"
+        return f"{self.rows[index].archive}/{self.rows[index].model}"
 
     def fingerprint(self, index: int) -> str:
         """Name everything that decides the cloud of one mesh: the checksums of the files beside it, how it is read."""
         row = self.rows[index]
-        beside = [file for file in self._contents[row.library] if file[0].startswith(row.model.rpartition("/")[0])]
+        beside = [file for file in self._contents[row.archive] if file[0].startswith(row.model.rpartition("/")[0])]
         reading = [row.model, beside, self.num_points, self.seed, self.up]
         return hashlib.sha256(json.dumps(reading).encode()).hexdigest() + OUTLIERS_KEPT * (not self.drop_outliers)
 
     @cached_property
     def _contents(self) -> dict[str, list[tuple[str, int]]]:
         found = {}
-        for name in {row.library for row in self.rows}:
+        for name in {row.archive for row in self.rows}:
             with _opened(self.root / name) as library:
                 found[name] = sorted((file.filename, file.CRC) for file in library.infolist())
         return found
