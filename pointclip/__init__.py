@@ -8,40 +8,40 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pointclip import ops as ops
-    from pointclip.adapter import InterViewAdapter as InterViewAdapter
+    from pointclip.cameras.projection import project as project
+    from pointclip.cameras.rigs import Views as Views
+    from pointclip.cameras.rigs import views as views
     from pointclip.errors import BackendUnavailable as BackendUnavailable
     from pointclip.errors import InputError as InputError
     from pointclip.errors import MissingDependency as MissingDependency
     from pointclip.errors import PointClipError as PointClipError
     from pointclip.errors import WeightsError as WeightsError
-    from pointclip.fewshot import FewShotResult as FewShotResult
-    from pointclip.fewshot import fit as fit
+    from pointclip.fewshot.fitting import FewShotResult as FewShotResult
+    from pointclip.fewshot.fitting import fit as fit
+    from pointclip.heads.network import InterViewAdapter as InterViewAdapter
     from pointclip.model import PointCLIP as PointCLIP
     from pointclip.model import Prediction as Prediction
     from pointclip.points import PointCloud as PointCloud
     from pointclip.points import load as load
-    from pointclip.projection import project as project
-    from pointclip.rigs import Views as Views
-    from pointclip.rigs import views as views
 
 __version__ = "0.1.0"
 
 _HOME = {
     "BackendUnavailable": "errors",
-    "FewShotResult": "fewshot",
+    "FewShotResult": "fewshot.fitting",
     "InputError": "errors",
-    "InterViewAdapter": "adapter",
+    "InterViewAdapter": "heads.network",
     "MissingDependency": "errors",
     "PointClipError": "errors",
     "WeightsError": "errors",
     "PointCLIP": "model",
     "PointCloud": "points",
     "Prediction": "model",
-    "Views": "rigs",
-    "fit": "fewshot",
+    "Views": "cameras.rigs",
+    "fit": "fewshot.fitting",
     "load": "points",
-    "project": "projection",
-    "views": "rigs",
+    "project": "cameras.projection",
+    "views": "cameras.rigs",
 }
 __all__ = ["__version__", "ops", *_HOME]
 

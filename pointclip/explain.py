@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from pointclip import images
-from pointclip._checks import check_shape, nearest
-from pointclip._outputs import refusals, whole
+from pointclip._base.checks import check_shape, nearest
+from pointclip._base.files import refusals, whole
 from pointclip.errors import InputError
 from pointclip.points import PointCloud, far_outliers, farthest_point_subset, normalize_unit_sphere
 from pointclip.prediction import Explanation as Explanation

@@ -9,18 +9,20 @@ from typing import overload
 import torch
 from torch import Tensor, nn
 
-from pointclip import fusion, images, weights
-from pointclip import rigs as _rigs
-from pointclip._checks import check_floating, check_shape
-from pointclip.checkpoint import Checkpoint, Eye, load_checkpoint
-from pointclip.clip import FrozenClip
-from pointclip.descriptions import Prompts
+from pointclip import images
+from pointclip._base.checks import check_floating, check_shape
+from pointclip.cameras import rigs as _rigs
+from pointclip.cameras.rigs import Views
+from pointclip.clip.frozen import FrozenClip
 from pointclip.errors import InputError
+from pointclip.fusion import logits as fusion
+from pointclip.heads.checkpoint import Checkpoint, Eye, load_checkpoint
 from pointclip.points import PointCloud, far_outliers, normalize_unit_sphere
-from pointclip.pose import check_pose, predict
+from pointclip.points.poses import check_pose, predict
 from pointclip.prediction import Prediction as Prediction
-from pointclip.prompts import clean_labels
-from pointclip.rigs import Views
+from pointclip.prompts.descriptions import Prompts
+from pointclip.prompts.sentences import clean_labels
+from pointclip.weights import loading as weights
 
 DEFAULT_VIEWS = "ring-6"
 DEFAULT_STYLE = images.AUTO
@@ -36,7 +38,7 @@ class PointCLIP(nn.Module):
         clip: The frozen image and text towers.
         views: V cameras, or a rig's name.
         style: A style of :mod:`pointclip.images`, or ``"auto"``: ``shaded`` when normals are known, else ``depth``.
-        templates: Name of a template set of :mod:`pointclip.prompts`, a file of templates, templates, descriptions, or
+        templates: Name of a template set of :mod:`pointclip.prompts.sentences`, a file of templates, templates, descriptions, or
             ``"auto"``: the bare ``label`` for ``embedded``, whose head was trained on bare labels, else ``shape``.
         view_weights: (V,) non-negative; None weighs all views alike.
         adapter: A few-shot head to put behind the towers: it knows its classes and how to fuse the views.

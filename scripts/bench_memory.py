@@ -23,7 +23,7 @@ import resource, sys
 from pathlib import Path
 import pointclip as pc
 from pointclip.datasets.files import Files
-from pointclip.retrieval import make_index
+from pointclip.search.retrieval import make_index
 paths = sorted(Path(sys.argv[1]).glob("*.npy"))[:int(sys.argv[2])]
 model = pc.PointCLIP.from_pretrained("embedded", views="ring-1", device="cpu")
 make_index(model, Files(paths), sys.argv[3])

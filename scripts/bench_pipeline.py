@@ -36,16 +36,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pointclip import PointCLIP, fusion, validation, weights
-from pointclip._threads import cores, spread
-from pointclip.clip import FrozenClip, pick_device
+from pointclip import PointCLIP
+from pointclip._base.threads import cores, spread
+from pointclip.clip.frozen import FrozenClip, pick_device
+from pointclip.clip.towers import VisionTower
 from pointclip.datasets.files import Files
 from pointclip.datasets.protocol import Dataset
 from pointclip.datasets.sweethome3d import SweetHome3D
-from pointclip.encodings import encode_dataset
+from pointclip.encoding.job import encode_dataset
 from pointclip.errors import WeightsError
+from pointclip.evaluation import splits as validation
+from pointclip.fusion import logits as fusion
 from pointclip.points import PointCloud
-from pointclip.towers import VisionTower
+from pointclip.weights import loading as weights
 
 MESHES = Path(__file__).resolve().parents[1] / "assets" / "meshes"
 GFLOP = {"embedded": 0.81, "ViT-B-32": 8.8, "ViT-B-16": 35.1, "RN50": 12.2, "RN101": 19.5}

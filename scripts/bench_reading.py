@@ -27,7 +27,7 @@ import trimesh
 
 from pointclip.datasets.modelnet import open_modelnet
 from pointclip.datasets.protocol import Dataset
-from pointclip.datasets.reading import read_items
+from pointclip.reading.items import read_items
 
 
 def make(root: Path, count: int, faces: int) -> None:

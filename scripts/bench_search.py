@@ -1,4 +1,4 @@
-"""Time the search of an index of random unit vectors: pointclip.index against one product and a full sort.
+"""Time the search of an index of random unit vectors: pointclip.search.index against one product and a full sort.
 
 Run: python scripts/bench_search.py [--shapes 1000000] [--channels 384] [--threads 2] [--file FILE]
 """
@@ -12,9 +12,10 @@ from pathlib import Path
 import torch
 from torch.nn.functional import normalize
 
-from pointclip import __version__, rigs
-from pointclip.checkpoint import Eye
-from pointclip.index import Origin, ShapeIndex, write_index
+from pointclip import __version__
+from pointclip.cameras import rigs
+from pointclip.heads.checkpoint import Eye
+from pointclip.search.index import Origin, ShapeIndex, write_index
 
 QUERIES, K = 7, 10
 

@@ -23,10 +23,11 @@ import torch
 from torch import Tensor
 from train_embedded_head import HELD_OUT, POINTS, Bench, Settings, cosines, score, solve
 
-from pointclip import embedded, images
-from pointclip._cache import cache_folder
+from pointclip import images
+from pointclip._base.cache import cache_folder
+from pointclip.cameras.rigs import views
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER
-from pointclip.rigs import views
+from pointclip.weights import embedded
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 RIGS = ("pointclip-6", "pointclip-10", "ring-6", "realistic-10", "orbit-12")

@@ -11,8 +11,8 @@ import time
 import torch
 from torch.nn import functional as F
 
-from pointclip.training import AdapterTrainer, Recipe
-from pointclip.view_weights import fit_view_weights
+from pointclip.fusion.view_weights import fit_view_weights
+from pointclip.heads.adapter import AdapterTrainer, Recipe
 
 SHOTS, CLASSES, VIEWS, CHANNELS, BATCH = 16, 40, 10, 512, 32
 

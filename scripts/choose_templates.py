@@ -24,13 +24,15 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from train_embedded_head import HELD_OUT, SHADED, Bench, Settings, solve
 
-from pointclip import PointCLIP, embedded, prompts
-from pointclip._assets import asset
-from pointclip._outputs import whole
+from pointclip import PointCLIP
+from pointclip._base.assets import asset
+from pointclip._base.files import whole
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D, read_rows
-from pointclip.descriptions import SHIPPED, class_sentences
-from pointclip.features import encode
-from pointclip.view_weights import refuse_test_split
+from pointclip.encoding.cached import encode
+from pointclip.fusion.view_weights import refuse_test_split
+from pointclip.prompts import sentences as prompts
+from pointclip.prompts.descriptions import SHIPPED, class_sentences
+from pointclip.weights import embedded
 
 OUT = Path(__file__).resolve().parent.parent / "assets" / "bench" / "templates_validation.csv"
 SAME_CLASS = {

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from pointclip import ops, views
+from pointclip.cameras.projection import fit_to_frame, project
 from pointclip.points import PointCloud
-from pointclip.pose import UP_AXES
-from pointclip.projection import fit_to_frame, project
+from pointclip.points.poses import UP_AXES
 
 Change = Callable[[PointCloud, torch.Generator], PointCloud]
 

@@ -17,9 +17,9 @@ import torch
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
-from pointclip.features import encode
-from pointclip.fusion import fuse
-from pointclip.solvers import METHODS
+from pointclip.encoding.cached import encode
+from pointclip.fusion.logits import fuse
+from pointclip.heads.solvers import METHODS
 
 TEST_SHARE = 0.3
 

@@ -32,9 +32,9 @@ import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
 from pointclip.datasets.protocol import label_of
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D
-from pointclip.features import encode
-from pointclip.fusion import fuse
-from pointclip.solvers import METHODS
+from pointclip.encoding.cached import encode
+from pointclip.fusion.logits import fuse
+from pointclip.heads.solvers import METHODS
 
 SCORES = ["accuracy", "mean_class_accuracy", "top5", "val_accuracy"]
 COLUMNS = ["method", "shots", "seed", *SCORES, "num_train", "num_val", "num_test", "chosen"]

@@ -22,12 +22,14 @@ import numpy as np
 import torch
 from train_embedded_head import ASSETS, HELD_OUT, SHADED, Bench, Settings, cosines, solve
 
-from pointclip import PointCLIP, embedded, scoring
-from pointclip._cache import cache_folder
-from pointclip._outputs import whole
+from pointclip import PointCLIP
+from pointclip._base.cache import cache_folder
+from pointclip._base.files import whole
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D
-from pointclip.evaluation import Request, evaluate
-from pointclip.judging import Judged
+from pointclip.evaluation import scores as scoring
+from pointclip.evaluation.judged import Judged
+from pointclip.evaluation.run import Request, evaluate
+from pointclip.weights import embedded
 
 FIGURES = ["auroc", "threshold", "temperature", "false_rejection_rate", "detection_rate", "accuracy_known"]
 ERRORS = ["calibration_error", "calibration_error_fitted"]

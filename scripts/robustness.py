@@ -29,9 +29,9 @@ import torch
 from damages import Condition, conditions
 
 from pointclip import PointCLIP
-from pointclip._outputs import whole
+from pointclip._base.files import whole
 from pointclip.datasets import open_dataset
-from pointclip.features import Dataset
+from pointclip.encoding.cached import Dataset
 from pointclip.points import PointCloud
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"

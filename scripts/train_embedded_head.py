@@ -28,9 +28,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from pointclip import embedded, images
+from pointclip import images
+from pointclip.cameras.rigs import Views, look_at, views
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D, read_rows
-from pointclip.rigs import Views, look_at, views
+from pointclip.weights import embedded
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 HELD_OUT = ("BlendSwap-CC-BY.sh3f", "Scopia.sh3f")

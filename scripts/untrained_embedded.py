@@ -11,9 +11,9 @@ import torch
 from torch.nn.functional import normalize
 
 import pointclip as pc
-from pointclip import embedded
-from pointclip.clip import FrozenClip
-from pointclip.weights import LoadedModel
+from pointclip.clip.frozen import FrozenClip
+from pointclip.weights import embedded
+from pointclip.weights.loading import LoadedModel
 
 NAME = "embedded-untrained"
 RIDGE = 1.0

@@ -8,8 +8,8 @@ import trimesh
 from typer.testing import CliRunner
 from weights_cases import register, unregister
 
-from pointclip import weights
 from pointclip.cli import app
+from pointclip.weights import loading as weights
 
 ARCH = "tiny-vit"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from pointclip import weights
+from pointclip.weights import loading as weights
 
 KINDS = {"plank": (4.0, 0.3, 1.0), "pole": (0.3, 4.0, 0.3), "cube": (1.0, 1.0, 1.0)}
 FACES = "f 1 2 4 3\nf 5 7 8 6\nf 1 5 6 2\nf 3 4 8 7\nf 1 3 7 5\nf 2 6 8 4\n"

@@ -14,11 +14,12 @@ import torch  # noqa: E402
 from weights_cases import register  # noqa: E402
 
 import pointclip as pc  # noqa: E402
-from pointclip import _resume, features  # noqa: E402
 from pointclip.datasets.folder import ClassFolder  # noqa: E402
-from pointclip.features import Augmentation  # noqa: E402
-from pointclip.recipe import Recipe  # noqa: E402
-from pointclip.training import AdapterTrainer  # noqa: E402
+from pointclip.encoding import cached as features
+from pointclip.encoding.cached import Augmentation  # noqa: E402
+from pointclip.fewshot import resume as _resume
+from pointclip.heads.adapter import AdapterTrainer  # noqa: E402
+from pointclip.heads.recipe import Recipe  # noqa: E402
 
 
 def logged(function, word, log):

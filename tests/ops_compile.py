@@ -7,8 +7,11 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from pointclip.ops import _triton_mean, _triton_splat, _triton_splat_backward, _triton_zbuffer
-from pointclip.ops._triton_points import LAUNCH
+from pointclip.ops.triton import mean as _triton_mean
+from pointclip.ops.triton import splat as _triton_splat
+from pointclip.ops.triton import splat_backward as _triton_splat_backward
+from pointclip.ops.triton import zbuffer as _triton_zbuffer
+from pointclip.ops.triton.points import LAUNCH
 
 INTEGERS = ["num_views", "num_points", "num_pixels", "pixels_per_view", "height", "width"]
 STRIDES = ["stride_b", "stride_v", "stride_n", "stride_d"]

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pointclip._linear import WideLinear
-from pointclip.adapter import InterViewAdapter
 from pointclip.errors import InputError
+from pointclip.heads.linear import WideLinear
+from pointclip.heads.network import InterViewAdapter
 
 
 def unit(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -110,7 +110,7 @@ def test_generator_decides_weights_and_dropout_and_global_state_is_untouched():
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean():
-    from pointclip.adapter import _drop
+    from pointclip.heads.network import _drop
 
     out = _drop(torch.ones(200_001), 0.075, True, torch.Generator().manual_seed(0))
     assert abs((out == 0).double().mean().item() - 0.075) < 0.003

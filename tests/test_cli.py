@@ -10,9 +10,9 @@ from cli_cases import classify, run, shapes, tiny_file
 from PIL import Image
 
 import pointclip as pc
-from pointclip import prompts
-from pointclip._assets import asset
+from pointclip._base.assets import asset
 from pointclip.points import load
+from pointclip.prompts import sentences as prompts
 
 __all__ = ["classify", "shapes", "tiny_file"]
 LABELS = ("--labels", "ball,night_stand, box")
@@ -219,7 +219,7 @@ def test_weights_that_cannot_be_had_are_one_sentence(shapes):
 
 def test_ten_thousand_answers_are_not_kept_as_tensors(classify, monkeypatch):
     """Rows hold strings and numbers only, so that a run over many files stays small."""
-    from pointclip import report
+    from pointclip.cli import report
 
     kept = []
     monkeypatch.setattr(report, "as_document", lambda rows, _: kept.extend(rows) or {})

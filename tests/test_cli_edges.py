@@ -11,9 +11,10 @@ import typer
 from cli_cases import classify, run, shapes, tiny_file
 
 import pointclip as pc
-from pointclip import doctor, weights
-from pointclip.cli import _options
+from pointclip.cli import diagnosis as doctor
+from pointclip.cli import options as _options
 from pointclip.errors import InputError, WeightsError
+from pointclip.weights import loading as weights
 
 __all__ = ["classify", "shapes", "tiny_file"]
 LABELS = ("--labels", "ball,box")
@@ -38,7 +39,7 @@ def test_help_lists_commands_and_true_defaults():
     assert all(command in run("--help").out for command in ("classify", "models", "doctor"))
     text = " ".join(run("classify", "--help", env={"COLUMNS": "200", "TERM": "dumb"}).out.split())
     from pointclip import model
-    from pointclip.points._load import DEFAULT_NUM_POINTS
+    from pointclip.points.loading import DEFAULT_NUM_POINTS
 
     for default in (model.DEFAULT_VIEWS, model.DEFAULT_STYLE, model.DEFAULT_TEMPLATES):
         assert f"({default})" in text
@@ -46,8 +47,8 @@ def test_help_lists_commands_and_true_defaults():
 
 
 def test_fixed_choices_are_those_of_the_library():
-    from pointclip.points._frames import _TO_Y_UP
-    from pointclip.precision import DTYPES
+    from pointclip.clip.precision import DTYPES
+    from pointclip.points.frames import _TO_Y_UP
 
     assert {choice.value for choice in _options.UpAxis} == set(_TO_Y_UP)
     assert {choice.value for choice in _options.Format} == {"auto", *DTYPES}
@@ -133,7 +134,7 @@ def test_a_long_path_is_one_line_in_a_pipe(classify, shapes):
 COMMAND = """if True:
     import sys, time
     from pointclip import cli
-    from pointclip.cli._boundary import bounded
+    from pointclip.cli.boundary import bounded
 
     @cli.app.command()
     @bounded
@@ -225,7 +226,7 @@ def test_doctor_says_why_a_cache_cannot_be_written(monkeypatch, tmp_path):
 
 
 def test_errors_of_the_boundary_keep_their_exit_codes(monkeypatch):
-    from pointclip.cli._boundary import bounded
+    from pointclip.cli.boundary import bounded
 
     def raising(error):
         @bounded

@@ -5,7 +5,8 @@ from importlib.util import find_spec
 import pytest
 from cli_cases import run, shapes
 
-from pointclip import doctor, embedded
+from pointclip.cli import diagnosis as doctor
+from pointclip.weights import embedded
 
 __all__ = ["shapes"]
 LACKING = [package for package in embedded.PACKAGES if find_spec(package) is None]

@@ -4,8 +4,9 @@ import pytest
 from cli_cases import run, tiny_file
 from few_shot_cases import write_boxes
 
-from pointclip import _resume, fewshot
-from pointclip.checkpoint import load_checkpoint
+from pointclip.fewshot import fitting as fewshot
+from pointclip.fewshot import resume as _resume
+from pointclip.heads.checkpoint import load_checkpoint
 
 __all__ = ["tiny_file"]
 LOOK = ("--views", "ring-2", "--points", 200)

@@ -11,11 +11,12 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 import pointclip as pc
-from pointclip import retrieval, weights
-from pointclip.encodings import encode_dataset
-from pointclip.index import ShapeIndex
+from pointclip.encoding.job import encode_dataset
 from pointclip.points import load
-from pointclip.retrieval import encode_query
+from pointclip.search import retrieval
+from pointclip.search.index import ShapeIndex
+from pointclip.search.retrieval import encode_query
+from pointclip.weights import loading as weights
 
 __all__ = ["shapes", "tiny_file"]
 ALL = ["box.obj", "sub/ball.ply", "sub/cloud.xyz"]
@@ -139,7 +140,7 @@ def test_bad_input_is_one_sentence_and_code_2(index, arguments, message):
 
 
 def test_a_file_that_cannot_be_replaced_is_refused_before_any_work(few, shapes, monkeypatch):
-    monkeypatch.setattr("pointclip._outputs.os.access", lambda *_: False)  # the tests may run as root
+    monkeypatch.setattr("pointclip._base.files.os.access", lambda *_: False)  # the tests may run as root
     Path("old").write_text("old")
     ran = run("embed", ".", "--out", "old", *few)
     assert ran.code == 2 and "old is read-only: name another file" in ran.err and not Path("old.parts").exists()

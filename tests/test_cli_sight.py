@@ -11,9 +11,9 @@ from few_shot_cases import write_boxes
 from shapes import box
 
 import pointclip as pc
-from pointclip import clip
+from pointclip.clip import frozen as clip
 from pointclip.datasets import open_dataset
-from pointclip.index import ShapeIndex
+from pointclip.search.index import ShapeIndex
 
 __all__ = ["tiny_file"]
 

@@ -7,9 +7,11 @@ import torch
 from torch.nn.functional import normalize
 from weights_cases import CONFIGS, own_cache, tiny
 
-from pointclip import precision, prompts, weights
-from pointclip.clip import FrozenClip, pick_device
+from pointclip.clip import precision
+from pointclip.clip.frozen import FrozenClip, pick_device
 from pointclip.errors import InputError
+from pointclip.prompts import sentences as prompts
+from pointclip.weights import loading as weights
 
 __all__ = ["own_cache", "tiny"]
 ARCHS = ("tiny-vit", "tiny-rn")

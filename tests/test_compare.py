@@ -7,12 +7,12 @@ import pytest
 from cli_cases import run
 from scipy.stats import binom
 
-from pointclip.compare import compare, paired_test
 from pointclip.errors import InputError
-from pointclip.evaluation import Evaluation
-from pointclip.judging import Judged
-from pointclip.result_folder import as_document, write_result
-from pointclip.scoring import accuracies, calibration_errors
+from pointclip.evaluation.comparison import compare, paired_test
+from pointclip.evaluation.judged import Judged
+from pointclip.evaluation.result_folder import as_document, write_result
+from pointclip.evaluation.run import Evaluation
+from pointclip.evaluation.scores import accuracies, calibration_errors
 
 CLASSES = ("bowl", "cup", "sofa")
 
@@ -20,8 +20,8 @@ CLASSES = ("bowl", "cup", "sofa")
 @pytest.fixture(autouse=True)
 def no_plots(monkeypatch):
     """Pictures play no part here."""
-    monkeypatch.setattr("pointclip.viz.plots.plot_confusion", lambda *_: None)
-    monkeypatch.setattr("pointclip.viz.plots.plot_reliability", lambda *_: None)
+    monkeypatch.setattr("pointclip.evaluation.plots.plot_confusion", lambda *_: None)
+    monkeypatch.setattr("pointclip.evaluation.plots.plot_reliability", lambda *_: None)
 
 
 def write(folder, wrong, *, ids=range(40), name="things", split="test", sha="files", classes=CLASSES, **settings):

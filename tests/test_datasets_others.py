@@ -10,10 +10,10 @@ from few_shot_cases import write_box
 
 from pointclip.datasets import open_dataset
 from pointclip.datasets.folder import ClassFolder
-from pointclip.datasets.reading import read_items
 from pointclip.datasets.scanobjectnn import CLASSES, ScanObjectNN
 from pointclip.datasets.sweethome3d import Row, SweetHome3D
 from pointclip.errors import DatasetError
+from pointclip.reading.items import read_items
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 import torch
 from few_shot_cases import write_box
 
-from pointclip.datasets import reading
 from pointclip.datasets.folder import ClassFolder
-from pointclip.datasets.reading import read_items
 from pointclip.errors import InputError, PointClipError
+from pointclip.reading import items as reading
+from pointclip.reading.items import read_items
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_no_worker_outlives_a_stopped_program(tmp_path, stop):
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pointclip.datasets.folder import ClassFolder\n"
-        "from pointclip.datasets.reading import read_items\n"
+        "from pointclip.reading.items import read_items\n"
         "import itertools, pathlib\n"
         "readings = read_items(ClassFolder(sys.argv[2], num_points=3000), [0] * 100000, workers=3)\n"
         "for _ in range(200): next(readings)\n"
@@ -212,7 +212,7 @@ def many(monkeypatch):
     """Let a few shapes count as many, on a machine of two cores."""
     monkeypatch.setattr(reading, "WORTH_PROCESSES", 2)
     monkeypatch.setattr(reading, "cores", lambda: 2)
-    monkeypatch.setattr("pointclip.stream.cores", lambda: 2)
+    monkeypatch.setattr("pointclip.reading.clouds.cores", lambda: 2)
 
 
 def test_a_process_takes_over_for_a_caller_who_computes(shapes, started, many):
@@ -232,5 +232,5 @@ def test_this_process_reads_what_no_other_can(shapes, many, monkeypatch):
 
 def test_few_shapes_are_read_without_a_process(shapes, monkeypatch):
     monkeypatch.setattr(reading, "_Worker", None)
-    monkeypatch.setattr("pointclip.stream.cores", lambda: 8)
+    monkeypatch.setattr("pointclip.reading.clouds.cores", lambda: 8)
     assert len(list(read_items(shapes, range(9)))) == 9

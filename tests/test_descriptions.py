@@ -7,9 +7,10 @@ import torch
 from cli_cases import classify, run, shapes, tiny_file
 
 import pointclip as pc
-from pointclip import descriptions, prompts
-from pointclip._assets import asset
+from pointclip._base.assets import asset
 from pointclip.errors import InputError
+from pointclip.prompts import descriptions
+from pointclip.prompts import sentences as prompts
 
 __all__ = ["classify", "shapes", "tiny_file"]
 PLAIN = {"chair": ["a seat with a back", "four legs  and a seat"], "tv_stand": ["a low cabinet"]}

@@ -14,12 +14,12 @@ import trimesh
 from cli_cases import tiny_file  # noqa: F401
 
 import pointclip as pc
-from pointclip import encodings
-from pointclip._parts import part_path, read_part
 from pointclip.datasets.folder import ClassFolder
-from pointclip.datasets.reading import read_items
-from pointclip.encodings import encode_dataset
+from pointclip.encoding import job as encodings
+from pointclip.encoding.job import encode_dataset
+from pointclip.encoding.parts import part_path, read_part
 from pointclip.errors import InputError
+from pointclip.reading.items import read_items
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_wrong_arguments(model, shapes, tmp_path, wrong):
 CHILD = """
 import sys, pointclip as pc
 from pointclip.datasets.folder import ClassFolder
-from pointclip.encodings import encode_dataset
+from pointclip.encoding.job import encode_dataset
 sys.path.insert(0, sys.argv[4])
 from weights_cases import register
 import pathlib

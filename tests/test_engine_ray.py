@@ -14,14 +14,16 @@ import trimesh
 from weights_cases import register, unregister, write_folder
 
 import pointclip as pc
-from pointclip import engine_ray, retrieval, weights
-from pointclip._parts import part_path
 from pointclip.datasets.files import Files
-from pointclip.datasets.reading import read_items
-from pointclip.encodings import _make, encode_dataset
+from pointclip.encoding import ray as engine_ray
+from pointclip.encoding.cached import sight_key
+from pointclip.encoding.job import _make, encode_dataset
+from pointclip.encoding.parts import part_path
 from pointclip.errors import InputError, MissingDependency
-from pointclip.features import sight_key
-from pointclip.retrieval import make_index
+from pointclip.reading.items import read_items
+from pointclip.search import retrieval
+from pointclip.search.retrieval import make_index
+from pointclip.weights import loading as weights
 
 WORKERS, SHAPES = 2, 10
 

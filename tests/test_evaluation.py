@@ -8,10 +8,10 @@ from cli_cases import run, tiny_file
 from few_shot_cases import write_boxes
 
 import pointclip as pc
-from pointclip.checkpoint import load_checkpoint
 from pointclip.datasets.folder import ClassFolder
-from pointclip.evaluation import Request, evaluate
-from pointclip.features import Augmentation
+from pointclip.encoding.cached import Augmentation
+from pointclip.evaluation.run import Request, evaluate
+from pointclip.heads.checkpoint import load_checkpoint
 
 __all__ = ["tiny_file"]
 
@@ -36,7 +36,7 @@ def test_a_split_is_listed_and_its_labels_are_read_once(boxes, fixed, monkeypatc
     monkeypatch.setattr(
         ClassFolder, "label", lambda self, place: labels.append((self.split, place)) or usual[1](self, place)
     )
-    monkeypatch.setattr("pointclip.evaluation.encode_dataset", None)  # a shape that is encoded tells its label too
+    monkeypatch.setattr("pointclip.evaluation.run.encode_dataset", None)  # a shape that is encoded tells its label too
     assert run("eval", boxes, "--views", "ring-2", *fixed).code == 1
     assert listed == [None, "test"]  # the default is train, on which is chosen
     assert labels == [("test", k) for k in range(6)] + [("train", k) for k in range(24)]

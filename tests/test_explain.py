@@ -7,12 +7,13 @@ from shapes import box
 from weights_cases import own_cache, tiny
 
 import pointclip as pc
-from pointclip import images, weights
-from pointclip.clip import FrozenClip
+from pointclip import images
+from pointclip.cameras.projection import fit_to_frame, project
+from pointclip.cameras.rigs import views
+from pointclip.clip.frozen import FrozenClip
 from pointclip.errors import InputError
 from pointclip.explain import Explanation, occlusion, saliency_colors, write_saliency
-from pointclip.projection import fit_to_frame, project
-from pointclip.rigs import views
+from pointclip.weights import loading as weights
 
 __all__ = ["own_cache", "tiny"]
 LABELS = ["chair", "table", "lamp"]

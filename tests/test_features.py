@@ -8,11 +8,11 @@ import torch
 from few_shot_cases import tiny_name, write_box, write_boxes
 from weights_cases import own_cache, tiny
 
-from pointclip import features
 from pointclip.datasets.folder import ClassFolder
 from pointclip.datasets.protocol import label_of
+from pointclip.encoding import cached as features
+from pointclip.encoding.cached import Augmentation, encode
 from pointclip.errors import InputError
-from pointclip.features import Augmentation, encode
 from pointclip.model import PointCLIP
 
 __all__ = ["own_cache", "tiny"]

@@ -11,16 +11,18 @@ from rich.console import Console
 from weights_cases import own_cache, tiny
 
 import pointclip as pc
-from pointclip import _resume, fewshot, tuning
-from pointclip._fit_progress import fit_progress
-from pointclip._resume import FitInterrupted
-from pointclip.checkpoint import load_checkpoint
 from pointclip.datasets.folder import ClassFolder
+from pointclip.encoding.cached import Augmentation, encode
 from pointclip.errors import DatasetError, InputError
-from pointclip.features import Augmentation, encode
-from pointclip.recipe import Recipe
-from pointclip.solvers import METHODS
-from pointclip.training import AdapterTrainer
+from pointclip.fewshot import fitting as fewshot
+from pointclip.fewshot import resume as _resume
+from pointclip.fewshot import tuning
+from pointclip.fewshot.progress import fit_progress
+from pointclip.fewshot.resume import FitInterrupted
+from pointclip.heads.adapter import AdapterTrainer
+from pointclip.heads.checkpoint import load_checkpoint
+from pointclip.heads.recipe import Recipe
+from pointclip.heads.solvers import METHODS
 
 __all__ = ["own_cache", "tiny"]
 QUICK = Recipe.adamw(epochs=12, batch_size=4)

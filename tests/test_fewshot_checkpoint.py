@@ -10,9 +10,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from weights_cases import own_cache, tiny
 
-from pointclip import heads, images, rigs
-from pointclip.checkpoint import Checkpoint, Eye, load_checkpoint
+from pointclip import images
+from pointclip.cameras import rigs
 from pointclip.errors import InputError, WeightsError
+from pointclip.heads import base as heads
+from pointclip.heads.checkpoint import Checkpoint, Eye, load_checkpoint
 from pointclip.model import PointCLIP
 from pointclip.points import PointCloud
 
@@ -84,7 +86,7 @@ def test_another_rig_or_style_is_refused(path, name, options, words):
 
 
 def test_another_encoder_is_refused(path, name, tiny, tmp_path):
-    from pointclip import weights
+    from pointclip.weights import loading as weights
 
     state = weights.random("tiny-vit", seed=4).model.state_dict()
     save_file({key: tensor.contiguous() for key, tensor in state.items()}, tmp_path / "other.safetensors")

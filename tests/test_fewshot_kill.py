@@ -13,7 +13,7 @@ import pytest
 from few_shot_cases import tiny_name, write_boxes
 from weights_cases import own_cache, tiny
 
-from pointclip.checkpoint import load_checkpoint
+from pointclip.heads.checkpoint import load_checkpoint
 
 __all__ = ["own_cache", "tiny"]
 KILLS = 12

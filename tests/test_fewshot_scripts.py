@@ -10,7 +10,7 @@ import pytest
 from cli_cases import tiny_file
 from few_shot_cases import write_boxes
 
-from pointclip.checkpoint import load_checkpoint
+from pointclip.heads.checkpoint import load_checkpoint
 
 __all__ = ["tiny_file"]
 SCRIPTS = Path(__file__).parent.parent / "scripts"

@@ -8,8 +8,8 @@ import torch
 from scipy.optimize import minimize
 from torch.nn import functional as F
 
-from pointclip import fusion
 from pointclip.errors import InputError
+from pointclip.fusion import logits as fusion
 
 
 def unit(*shape: int, seed: int = 0) -> torch.Tensor:

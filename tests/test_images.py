@@ -5,9 +5,9 @@ import torch
 from shapes import box, letter_f
 
 from pointclip import images
+from pointclip.cameras.rigs import euler_xyz, views
 from pointclip.errors import InputError
 from pointclip.images.windows import window_max, window_sum
-from pointclip.rigs import euler_xyz, views
 
 STYLES = ["depth", "shaded", "color"]
 

@@ -5,11 +5,11 @@ import torch
 from safetensors.torch import save_file
 from torch.nn.functional import normalize
 
-from pointclip import index as index_module
-from pointclip import rigs
-from pointclip.checkpoint import Eye
+from pointclip.cameras import rigs
 from pointclip.errors import InputError
-from pointclip.index import Hit, Origin, ShapeIndex, nearest, pool_views, write_index
+from pointclip.heads.checkpoint import Eye
+from pointclip.search import index as index_module
+from pointclip.search.index import Hit, Origin, ShapeIndex, nearest, pool_views, write_index
 
 ORIGIN = Origin(Eye.of("tiny", "abc", rigs.views("ring-2"), "auto"), 300, "z", 4, "0.1.0", "../shapes")
 

@@ -8,7 +8,7 @@ import pytest
 
 from pointclip.errors import InputError
 from pointclip.meshes import load_geometry
-from pointclip.meshes._pcd import unpack_lzf
+from pointclip.meshes.pcd import unpack_lzf
 
 POINTS = np.array([[0, 0, 0], [1, 2, 3], [-1.5, 0.25, 8]])
 NORMALS = np.eye(3)

@@ -5,8 +5,8 @@ import pytest
 from sklearn import metrics as judge
 from sklearn.calibration import calibration_curve
 
-from pointclip import calibration, metrics
 from pointclip.errors import InputError
+from pointclip.evaluation import calibration, metrics
 
 
 @pytest.fixture(params=range(4))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from pointclip.errors import InputError
-from pointclip.judging import Judged
-from pointclip.open_set import Rejection, fit_rejection, hold_out, judge_rejection
-from pointclip.scoring import held_out, without_classes
-from pointclip.validation import evenly, validation_part, validation_split
+from pointclip.evaluation.judged import Judged
+from pointclip.evaluation.open_set import Rejection, fit_rejection, hold_out, judge_rejection
+from pointclip.evaluation.scores import held_out, without_classes
+from pointclip.evaluation.splits import evenly, validation_part, validation_split
 
 
 def shapes(count, classes, gain, seed, split="val"):

@@ -5,7 +5,7 @@ import torch
 from ops_cases import random_points
 
 from pointclip import ops
-from pointclip.ops import _reference_zbuffer
+from pointclip.ops.reference import zbuffer as _reference_zbuffer
 
 OPS = torch.ops.pointclip
 SIZE = (6, 7)

@@ -13,7 +13,7 @@ from ops_cases import (
 )
 
 from pointclip import ops
-from pointclip.ops import _reference_zbuffer
+from pointclip.ops.reference import zbuffer as _reference_zbuffer
 
 
 def naive(uvz: torch.Tensor, size: tuple[int, int], radius: float) -> torch.Tensor:
@@ -150,7 +150,7 @@ def test_the_points_are_not_changed(backend, device):
 def test_chunks_do_not_show(monkeypatch):
     uvz = random_points()
     expected = ops.zbuffer(uvz, (12, 17), 1.5)
-    monkeypatch.setattr("pointclip.ops._memory.CHUNK", 6 * 7)
+    monkeypatch.setattr("pointclip.ops.reference.memory.CHUNK", 6 * 7)
     got = ops.zbuffer(uvz, (12, 17), 1.5)
     assert torch.equal(got.index, expected.index)
     assert torch.equal(got.depth, expected.depth)

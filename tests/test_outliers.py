@@ -7,9 +7,10 @@ from cli_cases import classify, shapes, tiny_file
 from shapes import box, letter_f
 
 import pointclip as pc
-from pointclip import images, weights
-from pointclip.clip import FrozenClip
+from pointclip import images
+from pointclip.clip.frozen import FrozenClip
 from pointclip.points import far_outliers, load
+from pointclip.weights import loading as weights
 
 __all__ = ["classify", "shapes", "tiny_file"]
 
@@ -160,7 +161,7 @@ def test_gradients_reach_the_points_that_stay(model):
 
 
 def test_features_with_and_without_do_not_share_a_cache(model):
-    from pointclip.features import _store_path
+    from pointclip.encoding.cached import _store_path
 
     paths = {_store_path(pc.PointCLIP(model, "ring-2", drop_outliers=drop), "x") for drop in (True, False)}
     assert len(paths) == 2

@@ -8,7 +8,8 @@ import torch
 from scipy.spatial import cKDTree
 
 from pointclip.errors import InputError
-from pointclip.points import _farthest, farthest_point_subset
+from pointclip.points import farthest as _farthest
+from pointclip.points import farthest_point_subset
 
 
 def by_definition(points: np.ndarray, count: int) -> list[int]:

@@ -10,7 +10,7 @@ from shapes import box
 import pointclip as pc
 from pointclip.errors import InputError
 from pointclip.points import load, turn_up
-from pointclip.pose import UP_AXES
+from pointclip.points.poses import UP_AXES
 
 __all__ = ["classify", "shapes", "tiny_file"]
 LABELS = ["ball", "night stand", "box"]

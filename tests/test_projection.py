@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from pointclip.cameras.projection import fit_to_frame, project
+from pointclip.cameras.rigs import POINTCLIP_6_DEG, Views, euler_xyz, look_at, rig_names, views
 from pointclip.errors import InputError
-from pointclip.projection import fit_to_frame, project
-from pointclip.rigs import POINTCLIP_6_DEG, Views, euler_xyz, look_at, rig_names, views
 
 ALL_RIGS = ["pointclip-6", "ring-1", "ring-6", "orbit-12"]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pointclip import prompts
-from pointclip._assets import asset
+from pointclip._base.assets import asset
 from pointclip.errors import InputError
+from pointclip.prompts import sentences as prompts
 
 
 def test_sentences_are_label_major():

@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from pointclip import _outputs
-from pointclip._outputs import check_folder, whole
+from pointclip._base import files as _outputs
+from pointclip._base.files import check_folder, whole
+from pointclip.cli.report import Row, as_document, as_table, open_csv, picture_folders, save_pictures
 from pointclip.errors import InputError
-from pointclip.report import Row, as_document, as_table, open_csv, picture_folders, save_pictures
 
 GOOD = Row("a/chair.obj", ("chair", "bar stool"), (0.9, 0.0512345678), "shaded")
 BAD = Row("b.obj", error="b.obj is empty: export it again")

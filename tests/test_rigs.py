@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from pointclip.cameras.projection import project
+from pointclip.cameras.rigs import Views as Cameras
+from pointclip.cameras.rigs import euler_xyz, rig_names, views, write_views
 from pointclip.errors import InputError
-from pointclip.projection import project
-from pointclip.rigs import Views as Cameras
-from pointclip.rigs import euler_xyz, rig_names, views, write_views
 
 POINT = torch.tensor([[[0.25, 0.5, 0.125]]])
 

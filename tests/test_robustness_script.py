@@ -12,7 +12,7 @@ from few_shot_cases import write_boxes
 from shapes import box
 
 import pointclip as pc
-from pointclip.pose import UP_AXES
+from pointclip.points.poses import UP_AXES
 
 __all__ = ["tiny_file"]
 SCRIPTS = Path(__file__).parent.parent / "scripts"

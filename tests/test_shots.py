@@ -3,7 +3,7 @@
 import pytest
 
 from pointclip.errors import DatasetError, InputError
-from pointclip.shots import folds, sample_shots
+from pointclip.fewshot.shots import folds, sample_shots
 
 LABELS = ["cup", "bowl", "cup", "vase", "cup", "bowl", "cup", "cup", "bowl"]
 

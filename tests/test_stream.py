@@ -7,10 +7,10 @@ import weakref
 import pytest
 import torch
 
-from pointclip import stream
 from pointclip.errors import InputError
 from pointclip.points import PointCloud
-from pointclip.stream import Item, find_shapes, read_clouds
+from pointclip.reading import clouds as stream
+from pointclip.reading.clouds import Item, find_shapes, read_clouds
 
 
 def names(found, root):

@@ -8,11 +8,11 @@ import torch
 from shapes import box
 
 from pointclip import images
+from pointclip.cameras.projection import fit_to_frame, project
+from pointclip.cameras.rigs import views
 from pointclip.errors import InputError
+from pointclip.images.depth import MAX_BILATERAL_PX, bilateral
 from pointclip.images.surface import closing_radius
-from pointclip.images.tones import MAX_BILATERAL_PX, bilateral
-from pointclip.projection import fit_to_frame, project
-from pointclip.rigs import views
 
 
 def draw(points, style, rig="ring-2", normals=None, size=64, **settings):

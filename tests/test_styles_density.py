@@ -5,9 +5,9 @@ import torch
 from shapes import box
 
 from pointclip import images
+from pointclip.cameras.rigs import views
 from pointclip.images.surface import close_gaps
 from pointclip.images.windows import octagon_max
-from pointclip.rigs import views
 
 
 def table(num_points, seed=0):

@@ -6,8 +6,8 @@ from shapes import box
 
 import pointclip as pc
 from pointclip import images
+from pointclip.cameras.rigs import euler_xyz, views
 from pointclip.points import normalize_unit_sphere
-from pointclip.rigs import euler_xyz, views
 
 FRAMED = ["shaded", "depth", "color", "contour", "soft"]
 ALL = [*FRAMED, "realistic", "pointclip"]

@@ -9,9 +9,10 @@ from shapes import box, letter_f
 from weights_cases import own_cache, tiny
 
 import pointclip as pc
-from pointclip import images, weights
-from pointclip.clip import FrozenClip
-from pointclip.rigs import views
+from pointclip import images
+from pointclip.cameras.rigs import views
+from pointclip.clip.frozen import FrozenClip
+from pointclip.weights import loading as weights
 
 __all__ = ["own_cache", "tiny"]
 SIX = [(0, 0, 90), (90, 0, 90), (180, 0, 90), (270, 0, 90), (0, -90, 90), (0, 90, 90)]

@@ -8,10 +8,11 @@ from shapes import box
 from weights_cases import own_cache, tiny
 
 import pointclip as pc
-from pointclip import images, weights
-from pointclip.clip import FrozenClip
-from pointclip.projection import project
-from pointclip.rigs import euler_xyz, views
+from pointclip import images
+from pointclip.cameras.projection import project
+from pointclip.cameras.rigs import euler_xyz, views
+from pointclip.clip.frozen import FrozenClip
+from pointclip.weights import loading as weights
 
 __all__ = ["own_cache", "tiny"]
 

@@ -5,9 +5,9 @@ import threading
 import pytest
 import torch
 
-from pointclip import weights
-from pointclip._threads import spread
-from pointclip.clip import FrozenClip
+from pointclip._base.threads import spread
+from pointclip.clip.frozen import FrozenClip
+from pointclip.weights import loading as weights
 
 
 @pytest.fixture

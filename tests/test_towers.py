@@ -10,11 +10,13 @@ import torch
 from torch import nn
 from weights_cases import own_cache, tiny
 
-from pointclip import background, folding, precision, towers, weights
-from pointclip.clip import FrozenClip
+from pointclip.clip import folding, precision, towers
+from pointclip.clip import patches as background
+from pointclip.clip.frozen import FrozenClip
+from pointclip.encoding.cached import sight_key
 from pointclip.errors import InputError
-from pointclip.features import sight_key
 from pointclip.model import PointCLIP
+from pointclip.weights import loading as weights
 
 __all__ = ["own_cache", "tiny"]
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pointclip import training
 from pointclip.errors import InputError
-from pointclip.heads import build_head
-from pointclip.solvers import METHODS, _Logistic, fit_head
-from pointclip.training import AdapterTrainer, Recipe, draw, smooth_cross_entropy
+from pointclip.heads import adapter as training
+from pointclip.heads.adapter import AdapterTrainer, Recipe, draw, smooth_cross_entropy
+from pointclip.heads.base import build_head
+from pointclip.heads.solvers import METHODS, _Logistic, fit_head
 
 QUICK = Recipe.adamw(epochs=40, batch_size=16)
 

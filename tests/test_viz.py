@@ -13,11 +13,11 @@ from shapes import letter_f
 
 import pointclip as pc
 from pointclip import images, viz
-from pointclip._optional import require
+from pointclip._base.optional import require
 from pointclip.errors import BackendUnavailable, InputError, MissingDependency
+from pointclip.evaluation.plots import plot_confusion
 from pointclip.model import Prediction
 from pointclip.viz import window
-from pointclip.viz.plots import plot_confusion
 from pointclip.viz.sheet import TILE
 
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 from weights_cases import FORMS, MEAN, STD, hub_down, named, no_network, own_cache, publish, tiny, write_hub_cache
 
-from pointclip import _openclip, weights
 from pointclip.errors import WeightsError
+from pointclip.weights import loading as weights
+from pointclip.weights import openclip as _openclip
 
 __all__ = ["hub_down", "no_network", "own_cache", "tiny"]
 CLIP_MEAN = open_clip.OPENAI_DATASET_MEAN
@@ -152,7 +153,7 @@ def test_available_lists_what_is_cached(tiny, tmp_path, monkeypatch, no_network)
 
 
 def test_import_is_light():
-    heavy = "import sys, pointclip.weights, pointclip.clip; print([m for m in ('open_clip', 'transformers', 'timm', "
+    heavy = "import sys, pointclip.weights.loading, pointclip.clip.frozen; print([m for m in ('open_clip', 'transformers', 'timm', "
     heavy += "'torchvision') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

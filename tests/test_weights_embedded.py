@@ -10,8 +10,9 @@ import torch
 from torch.nn.functional import normalize
 from weights_cases import no_network
 
-from pointclip import embedded, weights
 from pointclip.errors import WeightsError
+from pointclip.weights import embedded
+from pointclip.weights import loading as weights
 
 __all__ = ["no_network"]
 SENTENCES = ["a chair", "a rather long sentence about a night stand", "tv stand"]

@@ -8,8 +8,8 @@ import torch
 from huggingface_hub import constants
 from weights_cases import hub_down, named, own_cache, publish, tiny, write_folder, write_hub_cache
 
-from pointclip import weights
 from pointclip.errors import WeightsError
+from pointclip.weights import loading as weights
 
 __all__ = ["hub_down", "own_cache", "tiny"]
 THREE_WAYS = r"copy that machine's cache folder.*ARCH@FILE.*local-dir:PATH.*'embedded'"

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from pointclip import __version__
-from pointclip.cli._boundary import EXIT_INTERRUPTED
+from pointclip.cli.boundary import EXIT_INTERRUPTED
 from pointclip.cli.classify import classify
 from pointclip.cli.doctor import doctor
 from pointclip.cli.embed import embed

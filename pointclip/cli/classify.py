@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointclip import __version__, report
-from pointclip.cli import _console, _options
-from pointclip.cli._boundary import bounded, exit_code, sentence
-from pointclip.cli._network import about, load_network
+from pointclip import __version__
+from pointclip.cli import console as _console
+from pointclip.cli import options as _options
+from pointclip.cli import report
+from pointclip.cli.boundary import bounded, exit_code, sentence
+from pointclip.cli.network import about, load_network
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
     from pointclip.points import PointCloud
-    from pointclip.stream import Item
+    from pointclip.reading.clouds import Item
 
 SaveViews = Annotated[
     str | None, typer.Option("--save-views", metavar="DIR", help="Save each shape's pictures, one PNG per view.")
@@ -88,8 +90,8 @@ class _Outputs:
 
 def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _Outputs) -> int:
     """Classify all files; return the exit code."""
-    from pointclip._outputs import check_folder
-    from pointclip.stream import find_shapes
+    from pointclip._base.files import check_folder
+    from pointclip.reading.clouds import find_shapes
 
     items = find_shapes(paths)
     if outputs.csv is not None and Path(outputs.csv).resolve() in {Path(item.path).resolve() for item in items}:
@@ -151,7 +153,7 @@ def _classified(
 ) -> "Iterator[tuple[report.Row, Exception | None]]":
     """Yield each file's row, and the exception where there is one; without a network all files have one."""
     from pointclip.points import load
-    from pointclip.stream import read_clouds
+    from pointclip.reading.clouds import read_clouds
 
     folders = {} if root is None else report.picture_folders([item.path for item in items], root)
     read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed, drop_outliers=chosen.drop_outliers)

@@ -4,8 +4,9 @@ from dataclasses import asdict
 
 from rich.text import Text
 
-from pointclip.cli import _console, _options
-from pointclip.cli._boundary import bounded
+from pointclip.cli import console as _console
+from pointclip.cli import options as _options
+from pointclip.cli.boundary import bounded
 
 _MARKS = {True: ("yes", "green"), False: ("no ", "yellow")}
 
@@ -13,7 +14,7 @@ _MARKS = {True: ("yes", "green"), False: ("no ", "yellow")}
 @bounded
 def doctor(json: _options.Json = False) -> None:
     """Say what works on this machine, and of what does not, why and what to do about it."""
-    from pointclip.doctor import CHECKS, examine
+    from pointclip.cli.diagnosis import CHECKS, examine
 
     show = _console.printer()
     done = []

@@ -8,12 +8,13 @@ import typer
 from rich.text import Text
 
 from pointclip import __version__
-from pointclip._words import counted
-from pointclip.cli import _console, _options
-from pointclip.cli._boundary import EXIT_BAD_INPUT, bounded
-from pointclip.cli._network import about, load_network
+from pointclip._base.words import counted
+from pointclip.cli import console as _console
+from pointclip.cli import options as _options
+from pointclip.cli.boundary import EXIT_BAD_INPUT, bounded
+from pointclip.cli.network import about, load_network
+from pointclip.cli.report import shown
 from pointclip.errors import InputError
-from pointclip.report import shown
 
 Out = Annotated[
     str, typer.Option("--out", "-o", metavar="FILE", help="The file to write, for pointclip search --in FILE.")
@@ -66,9 +67,9 @@ def _run(
 ) -> bool:
     """Embed all files; tell whether one was left out."""
     from pointclip.datasets.files import Files
-    from pointclip.fewshot import check_out
-    from pointclip.retrieval import make_index
-    from pointclip.stream import find_shapes
+    from pointclip.fewshot.fitting import check_out
+    from pointclip.reading.clouds import find_shapes
+    from pointclip.search.retrieval import make_index
 
     check_out(out)
     items = find_shapes(paths)

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointclip._words import counted
-from pointclip.cli import _console, _judged, _options
-from pointclip.cli._boundary import EXIT_BAD_INPUT, bounded
-from pointclip.cli._network import load_network
+from pointclip._base.words import counted
+from pointclip.cli import console as _console
+from pointclip.cli import eval_tables as _judged
+from pointclip.cli import options as _options
+from pointclip.cli.boundary import EXIT_BAD_INPUT, bounded
+from pointclip.cli.network import load_network
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
     from pointclip.datasets.protocol import Dataset as Shapes
-    from pointclip.evaluation import OpenSplit, Request
+    from pointclip.evaluation.run import OpenSplit, Request
 
 
 _ERRORS_TOLD = 10  # predictions.csv holds all
@@ -111,7 +113,7 @@ def eval_(
         return
     if dataset is None:
         raise InputError("name a dataset to judge the model on, or two result folders with --compare A B")
-    from pointclip.evaluation import Request
+    from pointclip.evaluation.run import Request
 
     _refuse_inside(dataset, out)
     chosen = _options.settings(
@@ -160,9 +162,9 @@ def _run(
     opened: "OpenSplit", chosen: _options.Settings, request: "Request", out: str | None, json: bool, command: str
 ) -> None:
     """Evaluate, write and tell; leave with code 2 where shapes failed."""
-    from pointclip import result_folder
-    from pointclip._outputs import check_folder, make_folder
-    from pointclip.evaluation import evaluate, open_judged
+    from pointclip._base.files import check_folder, make_folder
+    from pointclip.evaluation import result_folder
+    from pointclip.evaluation.run import evaluate, open_judged
 
     open_judged(opened, request)
     folder = None if out is None else check_folder(out)
@@ -221,7 +223,7 @@ def _refuse_inside(dataset: str, out: str | None) -> None:
 
 
 def _compare(dataset: str | None, folders: tuple[str, str], json: bool) -> None:
-    from pointclip.compare import compare
+    from pointclip.evaluation.comparison import compare
 
     if dataset is not None:
         raise InputError(f"--compare takes two result folders and no dataset: leave {dataset!r} out")

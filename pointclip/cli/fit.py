@@ -8,15 +8,16 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from pointclip._words import counted
-from pointclip.cli import _console, _options
-from pointclip.cli._boundary import EXIT_INTERRUPTED, bounded
+from pointclip._base.words import counted
+from pointclip.cli import console as _console
+from pointclip.cli import options as _options
+from pointclip.cli.boundary import EXIT_INTERRUPTED, bounded
+from pointclip.cli.report import shown
 from pointclip.errors import InputError
-from pointclip.report import shown
 
 if TYPE_CHECKING:
-    from pointclip.fewshot import FewShotResult
-    from pointclip.recipe import Recipe
+    from pointclip.fewshot.fitting import FewShotResult
+    from pointclip.heads.recipe import Recipe
 
 
 class Method(str, Enum):
@@ -96,7 +97,7 @@ def fit(
 
     Stopped at any moment, the same command goes on where it was.
     """
-    from pointclip.recipe import Recipe
+    from pointclip.heads.recipe import Recipe
 
     recipe = _recipe(method, epochs, optimizer, lr, Recipe)
     chosen = _options.settings(
@@ -142,11 +143,11 @@ def _run(
     out: str,
     cache: str | None,
 ) -> "FewShotResult":
-    from pointclip._resume import FitInterrupted
     from pointclip.datasets.folder import ClassFolder
-    from pointclip.features import Augmentation
-    from pointclip.fewshot import check_out
-    from pointclip.fewshot import fit as learn
+    from pointclip.encoding.cached import Augmentation
+    from pointclip.fewshot.fitting import check_out
+    from pointclip.fewshot.fitting import fit as learn
+    from pointclip.fewshot.resume import FitInterrupted
     from pointclip.model import PointCLIP
 
     check_out(out)

@@ -5,14 +5,19 @@ from dataclasses import asdict
 from rich.table import Table
 from rich.text import Text
 
-from pointclip.cli import _console, _options
-from pointclip.cli._boundary import bounded
+from pointclip.cli import console as _console
+from pointclip.cli import options as _options
+from pointclip.cli.boundary import bounded
 
 
 @bounded
 def models(json: _options.Json = False) -> None:
     """List models, and which of them are ready without network; rigs, styles and template sets."""
-    from pointclip import descriptions, images, prompts, rigs, weights
+    from pointclip import images
+    from pointclip.cameras import rigs
+    from pointclip.prompts import descriptions
+    from pointclip.prompts import sentences as prompts
+    from pointclip.weights import loading as weights
 
     with _console.waiting("looking for models"):
         found = weights.available()

@@ -8,16 +8,17 @@ import typer
 from rich.text import Text
 
 from pointclip import __version__
-from pointclip.cli import _console, _options
-from pointclip.cli._boundary import EXIT_BAD_INPUT, bounded, sentence
+from pointclip.cli import console as _console
+from pointclip.cli import options as _options
+from pointclip.cli.boundary import EXIT_BAD_INPUT, bounded, sentence
+from pointclip.cli.report import shown
 from pointclip.errors import InputError
-from pointclip.report import shown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pointclip.index import Hit, ShapeIndex
     from pointclip.model import PointCLIP
+    from pointclip.search.index import Hit, ShapeIndex
 
 Query = Annotated[
     str | None,
@@ -56,8 +57,8 @@ def search(
 
     Model, views, style and reading of a shape are the index's own. --templates puts the words into templates.
     """
-    from pointclip.fewshot import check_out
-    from pointclip.index import ShapeIndex
+    from pointclip.fewshot.fitting import check_out
+    from pointclip.search.index import ShapeIndex
 
     words, path = _asked(query, shape)
     if path is not None and templates is not None:
@@ -99,8 +100,8 @@ def _asked(query: str | None, shape: str | None) -> tuple[str, str | None]:
 
 def _load(shapes: "ShapeIndex", model: str | None, templates: str | None, device: str, precision: str) -> "PointCLIP":
     """Load the model of an index, or another name for it."""
-    from pointclip import descriptions
     from pointclip.model import DEFAULT_TEMPLATES, PointCLIP
+    from pointclip.prompts import descriptions
 
     if templates not in (None, DEFAULT_TEMPLATES):
         descriptions.check(templates)
@@ -117,7 +118,7 @@ def _load(shapes: "ShapeIndex", model: str | None, templates: str | None, device
 def _encoded(
     network: "PointCLIP", shapes: "ShapeIndex", words: str, path: str | None, templates: str | None
 ) -> "Tensor":
-    from pointclip.retrieval import encode_query
+    from pointclip.search.retrieval import encode_query
 
     if path is not None:
         return encode_query(network, shapes.origin.load(path))
@@ -136,7 +137,7 @@ def _draw(network: "PointCLIP", shapes: "ShapeIndex", hits: "list[Hit]", sheet: 
     import torch
 
     from pointclip import viz
-    from pointclip.retrieval import picture
+    from pointclip.search.retrieval import picture
 
     size = network.clip.image_size
     pictures, captions, failed = [], [], False

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from pointclip import __version__
-from pointclip.cli import _console, _options
-from pointclip.cli._boundary import bounded, exit_code, sentence
-from pointclip.cli._network import load_network
-from pointclip.cli._shown import Shown, best, drawn
+from pointclip.cli import console as _console
+from pointclip.cli import options as _options
+from pointclip.cli.boundary import bounded, exit_code, sentence
+from pointclip.cli.network import load_network
+from pointclip.cli.pictures import Shown, best, drawn
 from pointclip.errors import InputError
 
 Out = Annotated[
@@ -105,7 +106,7 @@ def show(
 
 def _run(paths: Sequence[str], chosen: _options.Settings, wishes: _Wishes, asked: bool, json: bool) -> int:
     from pointclip.points import load
-    from pointclip.stream import find_shapes, read_clouds
+    from pointclip.reading.clouds import find_shapes, read_clouds
 
     items = find_shapes(paths)
     for name in ("html", "window", "snapshot", "ply"):
@@ -137,8 +138,8 @@ def _run(paths: Sequence[str], chosen: _options.Settings, wishes: _Wishes, asked
 
 def _targets(paths: Sequence[str], out: str) -> dict[str, Path]:
     """Name each shape's sheet; shapes of one name in several folders keep their folders."""
-    from pointclip._outputs import check_folder
-    from pointclip.report import picture_folders
+    from pointclip._base.files import check_folder
+    from pointclip.cli.report import picture_folders
 
     if out.lower().endswith(".png"):
         if len(paths) > 1:
@@ -155,7 +156,7 @@ def _targets(paths: Sequence[str], out: str) -> dict[str, Path]:
 
 def _write(shown: Shown, target: Path, wishes: _Wishes) -> None:
     from pointclip import viz
-    from pointclip._outputs import make_folder
+    from pointclip._base.files import make_folder
     from pointclip.explain import write_saliency
 
     make_folder(target.parent)
@@ -192,7 +193,7 @@ def _entry(path: str, shown: Shown) -> dict[str, Any]:
 def _tell(entry: dict[str, Any]) -> None:
     from rich.text import Text
 
-    from pointclip.report import shown
+    from pointclip.cli.report import shown
 
     show_line = _console.printer()
     files = ", ".join(entry[kind] for kind in ("sheet", "html", "snapshot", "ply") if kind in entry)

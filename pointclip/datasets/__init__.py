@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointclip._checks import nearest
+from pointclip._base.checks import nearest
 from pointclip.errors import DatasetError
 
 if TYPE_CHECKING:

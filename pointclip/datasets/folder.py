@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pointclip.datasets._listed import Entry, ListedFiles
+from pointclip.datasets.listed import Entry, ListedFiles
 from pointclip.errors import DatasetError
-from pointclip.stream import find_shapes
+from pointclip.reading.clouds import find_shapes
 
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 

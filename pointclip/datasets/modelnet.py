@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pointclip.datasets._clouds import Hdf5Clouds, Hdf5File, cloud_of, read_lines
-from pointclip.datasets._listed import Entry, ListedFiles
+from pointclip.datasets.hdf5 import Hdf5Clouds, Hdf5File, cloud_of, read_lines
+from pointclip.datasets.listed import Entry, ListedFiles
 from pointclip.errors import DatasetError, InputError
 from pointclip.points import PointCloud
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pointclip._checks import nearest
-from pointclip.datasets._clouds import Hdf5Clouds, Hdf5File
+from pointclip._base.checks import nearest
+from pointclip.datasets.hdf5 import Hdf5Clouds, Hdf5File
 from pointclip.errors import DatasetError
 
 CLASSES = "bag bin box cabinet chair desk display door shelf table bed pillow sink sofa toilet".split()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pointclip._assets import asset
-from pointclip.datasets._listed import OUTLIERS_KEPT
+from pointclip._base.assets import asset
+from pointclip.datasets.listed import OUTLIERS_KEPT
 from pointclip.errors import DatasetError
 from pointclip.points import PointCloud, load
 

@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pointclip.datasets._listed import Entry, ListedFiles
 from pointclip.datasets.folder import SPLITS, pick_split
+from pointclip.datasets.listed import Entry, ListedFiles
 from pointclip.errors import DatasetError
 
 COLUMNS = "path, label and, if the shapes are split, split"

@@ -1,12 +1,12 @@
 """Buffers to pictures: the table of styles and the drawing of each."""
 
 from pointclip.images import (
-    lighting,  # noqa: F401  (each enters its drawing functions into the table)
+    depth,  # noqa: F401  (each enters its drawing functions into the table)
     published,  # noqa: F401
-    tones,  # noqa: F401
+    shaded,  # noqa: F401
 )
 from pointclip.images.render import render, viewable
-from pointclip.images.styles import (
+from pointclip.images.style import (
     AUTO,
     STYLES,
     Color,

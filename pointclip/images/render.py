@@ -3,12 +3,12 @@
 from einops import rearrange
 from torch import Tensor
 
-from pointclip._checks import check_shape
+from pointclip._base.checks import check_shape
+from pointclip.cameras.projection import fit_to_frame, project
+from pointclip.cameras.rigs import Views
 from pointclip.errors import InputError
 from pointclip.images.scene import FramedScene, Scene, draw, picture
-from pointclip.images.styles import Framed, Style
-from pointclip.projection import fit_to_frame, project
-from pointclip.rigs import Views
+from pointclip.images.style import Framed, Style
 
 
 def render(
@@ -43,8 +43,8 @@ def render(
 
     Example:
         >>> import torch
-        >>> from pointclip.images.styles import style
-        >>> from pointclip.rigs import views
+        >>> from pointclip.images.style import style
+        >>> from pointclip.cameras.rigs import views
         >>> render(torch.rand(1, 500, 3), views("ring-2"), style("depth"), size=64).shape
         torch.Size([1, 2, 3, 64, 64])
     """

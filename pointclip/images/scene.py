@@ -6,8 +6,8 @@ from functools import singledispatch
 import torch
 from torch import Tensor
 
-from pointclip.images.styles import Style
-from pointclip.rigs import Views
+from pointclip.cameras.rigs import Views
+from pointclip.images.style import Style
 
 
 @dataclass(frozen=True, eq=False)

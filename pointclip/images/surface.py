@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from pointclip import ops
-from pointclip._threads import one_thread
+from pointclip._base.threads import one_thread
 from pointclip.images.windows import octagon_max, window_max, window_sum
 
 Where = tuple[slice | list[int], slice, slice, slice]  # an index into (B, V, H, W)

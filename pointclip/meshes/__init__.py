@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pointclip._checks import nearest
+from pointclip._base.checks import nearest
 from pointclip.errors import InputError
-from pointclip.meshes._arrays import as_colors, read_npy, read_npz, read_text
-from pointclip.meshes._pcd import read_pcd
-from pointclip.meshes._scene import MESH_KINDS, from_scene, read_scene
-from pointclip.meshes._types import Mesh, RawPoints
+from pointclip.meshes.arrays import as_colors, read_npy, read_npz, read_text
+from pointclip.meshes.geometry import Mesh, RawPoints
+from pointclip.meshes.pcd import read_pcd
+from pointclip.meshes.scene import MESH_KINDS, from_scene, read_scene
 
 __all__ = ["KNOWN_SUFFIXES", "Mesh", "RawPoints", "as_colors", "from_scene", "load_geometry"]
 

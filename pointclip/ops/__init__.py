@@ -5,9 +5,9 @@ agree with it. The ops are registered with torch as ``pointclip::zbuffer``, ``po
 ``pointclip::weighted_mean``: they compile, differentiate and batch like torch's own.
 """
 
-from pointclip.ops._backends import BACKENDS, why_not
-from pointclip.ops._functions import splat, weighted_mean, zbuffer
-from pointclip.ops._gather import gather
-from pointclip.ops._types import Splat, ZBuffer
+from pointclip.ops.backends import BACKENDS, why_not
+from pointclip.ops.functions import splat, weighted_mean, zbuffer
+from pointclip.ops.gather_values import gather
+from pointclip.ops.types import Splat, ZBuffer
 
 __all__ = ["BACKENDS", "Splat", "ZBuffer", "gather", "splat", "weighted_mean", "why_not", "zbuffer"]

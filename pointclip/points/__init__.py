@@ -1,12 +1,12 @@
 """Point clouds: load, sample, thin, normalise, turn upright, augment, estimate normals."""
 
-from pointclip.points._cloud import PointCloud
-from pointclip.points._farthest import farthest_point_subset
-from pointclip.points._frames import augment, normalize_unit_sphere, turn_up
-from pointclip.points._load import load
-from pointclip.points._normals import estimate_normals
-from pointclip.points._outliers import far_outliers
-from pointclip.points._sampling import sample_surface
+from pointclip.points.cloud import PointCloud
+from pointclip.points.farthest import farthest_point_subset
+from pointclip.points.frames import augment, normalize_unit_sphere, turn_up
+from pointclip.points.loading import load
+from pointclip.points.normals import estimate_normals
+from pointclip.points.outliers import far_outliers
+from pointclip.points.sampling import sample_surface
 
 __all__ = [
     "PointCloud",

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pointclip._outputs import refusals, whole
+from pointclip._base.files import refusals, whole
+from pointclip.cameras.rigs import Views
 from pointclip.points import PointCloud, normalize_unit_sphere
-from pointclip.rigs import Views
 from pointclip.viz.panels import Panel
 
 MAX_POINTS = 30_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from pointclip._checks import check_shape
+from pointclip._base.checks import check_shape
 from pointclip.errors import InputError
 from pointclip.prediction import Prediction
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pointclip._outputs import refusals, whole
+from pointclip._base.files import refusals, whole
 from pointclip.errors import InputError
 from pointclip.viz.panels import Panel
 

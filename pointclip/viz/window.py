@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointclip._optional import require
-from pointclip._outputs import refusals, whole
+from pointclip._base.files import refusals, whole
+from pointclip._base.optional import require
+from pointclip.cameras.rigs import Views
 from pointclip.errors import BackendUnavailable
 from pointclip.points import PointCloud
-from pointclip.rigs import Views
 from pointclip.viz.panels import Panel
 
 PLANE_DEPTH = 0.7
@@ -67,7 +67,7 @@ def frustum(views: Views, number: int) -> tuple[Tensor, Tensor]:
         (4, 3) of its picture: top left, top right, bottom right, bottom left.
 
     Example:
-        >>> from pointclip.rigs import views
+        >>> from pointclip.cameras.rigs import views
         >>> eye, corners = frustum(views("pointclip-6"), 2)  # from +z
         >>> corners[0].sign().int().tolist(), round(eye[0, 2].item(), 3)
         ([-1, 1, 1], 1.6)

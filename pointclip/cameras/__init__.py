@@ -1,0 +1,1 @@
+"""Cameras: rigs, files of cameras, and the projection of points into pictures."""

@@ -1,0 +1,58 @@
+"""Where exceptions become one sentence and an exit code."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+import typer
+
+from pointclip.cli.console import say_error, unhook_stdout
+from pointclip.errors import PointClipError
+
+EXIT_FAULT, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+TRACEBACK = "POINTCLIP_TRACEBACK"
+P = ParamSpec("P")
+
+
+def bounded(command: Callable[P, None]) -> Callable[P, None]:
+    """Make a command say in one sentence what went wrong, and leave with exit code 2, 1 or 130."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except typer.Exit:
+            raise
+        except BrokenPipeError:  # whoever read the output has enough
+            unhook_stdout()
+            raise typer.Exit(EXIT_FAULT) from None
+        except KeyboardInterrupt:
+            say_error("interrupted: no file was left half-written")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except Exception as error:
+            say_error(sentence(error))
+            raise typer.Exit(exit_code(error)) from None
+
+    return run
+
+
+def sentence(error: Exception) -> str:
+    """Word an exception for the user; with ``POINTCLIP_TRACEBACK=1`` its traceback goes to the terminal first."""
+    if os.environ.get(TRACEBACK, "0") not in ("", "0"):
+        traceback.print_exception(error)
+    if isinstance(error, PointClipError):
+        return str(error)
+    what = " ".join(str(error).split())[:300]
+    return (
+        f"a fault inside pointclip or a library, {type(error).__name__}{f': {what}' * bool(what)} "
+        f"(run again with {TRACEBACK}=1 for the traceback)"
+    )
+
+
+def exit_code(error: Exception) -> int:
+    """Tell bad input from a fault."""
+    return EXIT_BAD_INPUT if isinstance(error, PointClipError) else EXIT_FAULT

@@ -1,0 +1,149 @@
+"""What ``pointclip show`` draws of one shape."""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pointclip.cli import console as _console
+from pointclip.cli import options as _options
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pointclip.cameras.rigs import Views as Rig
+    from pointclip.images import Style
+    from pointclip.model import PointCLIP, Prediction
+    from pointclip.points import PointCloud
+    from pointclip.viz import Panel
+
+_PICTURE_SIZE = 224
+
+
+@dataclass
+class Shown:
+    """What was made of a shape.
+
+    Attributes:
+        cloud: The shape.
+        views: The cameras.
+        panels: Pictures, a panel for each style, and of the occlusion where it was asked for.
+        prediction: What the model says in the first style, where there is one.
+        saliency: (N,) what each point's part adds to the answer.
+        note: The model, the rig and the number of points.
+        files: What was written, by kind.
+    """
+
+    cloud: "PointCloud"
+    views: "Rig"
+    panels: "list[Panel]"
+    prediction: "Prediction | None" = None
+    saliency: "Tensor | None" = None
+    note: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+
+
+def drawn(
+    cloud: "PointCloud", chosen: _options.Settings, compare: bool, explain: bool, network: "PointCLIP | None"
+) -> Shown:
+    """Make all pictures of a shape, and with a model, what it says of them.
+
+    Raises:
+        InputError: The style needs colours or normals that the shape lacks.
+    """
+    from pointclip.cameras import rigs
+
+    rig = rigs.views(chosen.views) if network is None else network.views
+    shown = Shown(cloud, rig, [], note=f"{rig.rig}, {len(cloud):,} points")
+    for name, style in _styles(cloud, chosen, compare, network):
+        shown.panels.append(_panel(shown, name, style, network, chosen.labels, explain))
+    if network is not None:
+        shown.note = f"{network.clip.name}, {shown.note}"
+        if explain:
+            _add_occlusion(shown, network, chosen.labels)
+    return shown
+
+
+def _styles(
+    cloud: "PointCloud", chosen: _options.Settings, compare: bool, network: "PointCLIP | None"
+) -> "list[tuple[str, Style]]":
+    """List the styles to draw, ``auto`` resolved; the chosen one comes first."""
+    from pointclip import images
+
+    wanted = chosen.style if network is None else network.style
+    if wanted == images.AUTO:
+        wanted = "depth" if cloud.normals is None else "shaded"
+    first = images.style(wanted)
+    named = [name for name, style in images.STYLES.items() if style == first]
+    styles = [(named[0] if named else str(chosen.style), first)]
+    if compare:
+        styles += [
+            (name, style)
+            for name, style in images.STYLES.items()
+            if style != first and (name != "color" or cloud.colors is not None)
+        ]
+    return styles
+
+
+def _panel(
+    shown: Shown, name: str, style: "Style", network: "PointCLIP | None", labels: tuple[str, ...], explain: bool
+) -> "Panel":
+    from pointclip import viz
+
+    pictures, names = _pictures(shown, style, network), shown.views.names
+    if network is None:
+        return viz.Panel(name, pictures, names)
+    prediction = _as_drawn(network, style).classify(shown.cloud, labels, top_k=min(5, len(labels)))
+    shown.prediction = shown.prediction or prediction
+    answer = f"{name}: {best(prediction, 3)}"
+    if not explain:
+        return viz.Panel(answer, pictures, names, viz.view_captions(prediction))
+    found = prediction.explain()
+    margins = found.margins(prediction.label)
+    rival = f" over {found.rival(prediction.label)}" * (len(labels) > 1)
+    title = f"{answer}; bars: what each view adds to the lead of {prediction.label}{rival}"
+    captions = [f"{text} ({margin:+.3f})" for text, margin in zip(viz.view_captions(prediction), margins, strict=True)]
+    return viz.Panel(title, pictures, names, tuple(captions), tuple(margins.tolist()))
+
+
+def _as_drawn(network: "PointCLIP", style: "Style") -> "PointCLIP":
+    """The same model, drawing in another style."""
+    from pointclip.model import PointCLIP
+
+    if network.head is not None or network.style == style:
+        return network
+    return PointCLIP(network.clip, network.views, style, network.templates, network.view_weights)
+
+
+def _pictures(shown: Shown, style: "Style", network: "PointCLIP | None", colors: "Tensor | None" = None) -> "Tensor":
+    import torch
+
+    from pointclip import images
+    from pointclip.points import normalize_unit_sphere
+
+    cloud = shown.cloud if colors is None else replace(shown.cloud, colors=colors)
+    points, *known = cloud.batched()
+    points = normalize_unit_sphere(points) if style.unit_sphere else points
+    size = _PICTURE_SIZE if network is None else network.clip.image_size
+    with torch.no_grad():
+        drawn = images.render(points, shown.views.to("cpu"), style, size, *known)
+    return images.viewable(drawn[0])
+
+
+def _add_occlusion(shown: Shown, network: "PointCLIP", labels: tuple[str, ...]) -> None:
+    from pointclip import images, viz
+    from pointclip.explain import occlusion, saliency_colors
+
+    if shown.prediction is None:
+        return
+    label = shown.prediction.label
+    with _console.waiting("dropping the shape's parts one by one"):
+        shown.saliency = occlusion(network, shown.cloud, labels, label)
+    painted = _pictures(shown, images.style("color"), network, saliency_colors(shown.saliency))
+    largest = shown.saliency.abs().max().item()
+    title = f"occlusion: red parts speak for {label}, blue against; full colour is {largest:.3f} of logit"
+    shown.panels.append(viz.Panel(title, painted, shown.views.names))
+
+
+def best(prediction: "Prediction", count: int) -> str:
+    """Word the best labels with their probabilities."""
+    pairs = list(zip(prediction.labels, prediction.probs, strict=True))[:count]
+    return ", ".join(f"{label} {prob:.2f}" for label, prob in pairs)

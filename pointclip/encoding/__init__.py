@@ -1,0 +1,1 @@
+"""A dataset's shapes to features, kept on disk."""

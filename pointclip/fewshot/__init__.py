@@ -1,0 +1,1 @@
+"""Few-shot fitting on a user's own classes."""

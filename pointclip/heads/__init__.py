@@ -1,0 +1,1 @@
+"""Few-shot heads: one file a method."""

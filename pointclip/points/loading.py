@@ -1,0 +1,112 @@
+"""From a file to a point cloud."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pointclip._base.words import counted
+from pointclip.errors import InputError
+from pointclip.meshes import Mesh, RawPoints, load_geometry
+from pointclip.points.cloud import PointCloud
+from pointclip.points.farthest import farthest_point_subset
+from pointclip.points.frames import normalize_unit_sphere, turn_up
+from pointclip.points.outliers import far_outliers
+from pointclip.points.sampling import sample_surface
+
+DEFAULT_NUM_POINTS = 20_000
+
+
+def load(
+    path: str | Path,
+    num_points: int | None = DEFAULT_NUM_POINTS,
+    up: str = "y",
+    seed: int = 0,
+    normalize: bool = True,
+    drop_outliers: bool = True,
+) -> PointCloud:
+    """Read a mesh or a point cloud from a file, ready to be classified.
+
+    A mesh is sampled evenly by area, with face normals and colours. A point cloud is kept as it is, or thinned by
+    ``farthest_point_subset`` when it has more than ``num_points``.
+
+    Args:
+        path: .off .obj .ply .stl .glb .gltf .npy .npz .xyz .pts or .pcd.
+        num_points: Points to draw on a mesh and the most to keep of a cloud, at least 2. None keeps every point of a
+            cloud and draws 20,000 on a mesh.
+        up: The axis that points up in the file: "y", "z", "x", or one of them with a minus sign.
+        seed: Same seed, same samples; not negative.
+        normalize: Centre on the bounding box and scale the farthest point to distance 1. False keeps the file's
+            units (turned by ``up`` all the same).
+        drop_outliers: Leave out the few points that lie far outside of all others (:func:`far_outliers`), which would
+            shrink the shape. Samples of an ordinary mesh lose none.
+
+    Returns:
+        The cloud, named after the file without its suffix.
+
+    Raises:
+        InputError: The file is missing, damaged, of an unknown type, or holds fewer than 2 different points.
+
+    Note:
+        Deterministic, uses no global random state, safe to call from several threads at once. Coordinates stay float64
+        until the shape is centred. Rows of a cloud with NaN or infinite coordinates are left out.
+
+    Example:
+        >>> load("chair.obj")
+        Traceback (most recent call last):
+        ...
+        pointclip.errors.InputError: chair.obj does not exist: check the path
+    """
+    _check_arguments(num_points, up, seed)
+    raw = _draw(Path(path), num_points, seed, drop_outliers)
+    points = turn_up(torch.from_numpy(raw.points), up)
+    if bool((points == points[0]).all()):
+        raise InputError(f"{path} holds {_one_place(raw)}: a shape needs at least 2 different points")
+    if normalize:
+        points = normalize_unit_sphere(points)
+    elif not torch.isfinite(points.float()).all():
+        raise InputError(f"{path} has coordinates too large for float32: load it with normalize=True")
+    normals = None if raw.normals is None else turn_up(torch.from_numpy(raw.normals), up).numpy()
+    cloud = PointCloud._from_raw(RawPoints(points.numpy(), normals, raw.colors), Path(path).stem)
+    return replace(cloud, points=normalize_unit_sphere(cloud.points)) if normalize else cloud
+
+
+def _one_place(raw: RawPoints) -> str:
+    found = "a single point" if len(raw.points) == 1 else f"{len(raw.points)} points at one place"
+    broken = f" and {counted(raw.left_out, 'row')} with NaN or infinite coordinates"
+    return found + broken * bool(raw.left_out)
+
+
+def _draw(path: Path, num_points: int | None, seed: int, drop_outliers: bool) -> RawPoints:
+    geometry = load_geometry(path)
+    if isinstance(geometry, Mesh):
+        try:
+            raw = sample_surface(geometry, num_points or DEFAULT_NUM_POINTS, seed)
+        except InputError as error:
+            raise InputError(f"{path} cannot be sampled: {error}") from error
+        return _without_outliers(raw) if drop_outliers else raw
+    raw = _without_outliers(geometry) if drop_outliers else geometry
+    if num_points is None or len(raw.points) <= num_points:
+        return raw
+    return _rows(raw, farthest_point_subset(torch.from_numpy(raw.points), num_points).numpy())
+
+
+def _without_outliers(raw: RawPoints) -> RawPoints:
+    strays = far_outliers(torch.from_numpy(raw.points)).numpy()
+    return _rows(raw, ~strays) if strays.any() else raw
+
+
+def _rows(raw: RawPoints, keep: np.ndarray) -> RawPoints:
+    normals = None if raw.normals is None else raw.normals[keep]
+    colors = None if raw.colors is None else raw.colors[keep]
+    return replace(raw, points=raw.points[keep], normals=normals, colors=colors)
+
+
+def _check_arguments(num_points: int | None, up: str, seed: int) -> None:
+    for name, value, least in (("num_points", num_points, 2), ("seed", seed, 0)):
+        if value is None and name == "num_points":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    turn_up(torch.zeros(1, 3), up)

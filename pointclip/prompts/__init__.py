@@ -1,0 +1,1 @@
+"""Class names to sentences."""

@@ -1,0 +1,1 @@
+"""Shapes read ahead of their use."""

@@ -1,0 +1,1 @@
+"""An index of shapes and its retrieval."""

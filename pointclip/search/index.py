@@ -1,0 +1,241 @@
+"""Many shapes in one file, a unit vector each, and the shapes nearest to a query.
+
+The file is a safetensors file: ``features`` (N,C) float32, ``names`` uint8, the shapes' names in UTF-8 one after the
+other, ``ends`` (N,) int64, where each name ends in it, and as metadata what made the vectors.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from pointclip._base.checks import check_shape
+from pointclip._base.files import whole
+from pointclip.errors import InputError
+from pointclip.fusion.logits import check_weights
+from pointclip.heads.checkpoint import Eye
+from pointclip.points import PointCloud, load
+
+FORMAT = 1
+CHUNK = 16_384  # rows of one matrix product: 25 MB at 384 channels
+_KEY = "pointclip index"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made the vectors of an index. JSON only.
+
+    Attributes:
+        eye: The encoder, the rig and the style.
+        points: Points drawn on a mesh, and most kept of a cloud.
+        up: Axis that points up in the files.
+        seed: Seed of the points drawn.
+        version: The version of pointclip.
+        folder: Where relative names start, seen from the index's own folder.
+        drop_outliers: Whether far outliers were left out.
+        skip_background: Whether the blank parts of pictures were left out of the image tower.
+    """
+
+    eye: Eye
+    points: int
+    up: str
+    seed: int
+    version: str
+    folder: str = "."
+    drop_outliers: bool = True
+    skip_background: bool = False
+
+    def load(self, path: str | Path) -> PointCloud:
+        """Read a shape as those of the index were read.
+
+        Raises:
+            InputError: As :func:`pointclip.load`.
+        """
+        return load(path, self.points, self.up, self.seed, drop_outliers=self.drop_outliers)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A shape that was found: its place in the index, its name and its cosine to the query."""
+
+    index: int
+    name: str
+    similarity: float
+
+
+def pool_views(features: Tensor, weights: Tensor) -> Tensor:
+    """Make one vector of the views of each shape: their weighted mean, scaled to unit length.
+
+    Args:
+        features: (N,V,C) float, unit length per view.
+        weights: (V,) non-negative.
+
+    Returns:
+        (N,C) float32, unit length.
+
+    Example:
+        >>> pool_views(torch.eye(2)[None], torch.tensor([1.0, 0.0])).tolist()
+        [[1.0, 0.0]]
+    """
+    check_shape("features", features, "N V C")
+    weights = check_weights(weights, features.shape[1]).to(features)
+    return normalize((features * weights[:, None]).sum(1).float(), dim=-1)
+
+
+def nearest(chunks: Iterable[Tensor], query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Find the k rows with the largest product with a query, as a full sort would.
+
+    Args:
+        chunks: Parts (n,C) of one matrix (N,C), in order.
+        query: (C,).
+        k: How many.
+
+    Returns:
+        Products and row numbers, each (min(k, N),), largest product first; of equal ones the lower row comes first.
+
+    Example:
+        >>> nearest([torch.tensor([[1.0], [3.0]]), torch.tensor([[3.0], [2.0]])], torch.ones(1), 3)[1].tolist()
+        [1, 2, 3]
+    """
+    best, rows = query.new_empty(0), torch.empty(0, dtype=torch.int64)
+    start = 0
+    for chunk in chunks:
+        scores = chunk @ query
+        better = scores > best[-1] if len(best) == k else torch.ones_like(scores, dtype=torch.bool)
+        new = better.nonzero()[:, 0]
+        best, rows = torch.cat([best, scores[new]]), torch.cat([rows, new + start])
+        order = best.sort(descending=True, stable=True).indices[:k]  # stable: the rows before stay before
+        best, rows = best[order], rows[order]
+        start += len(chunk)
+    return best, rows
+
+
+def write_index(path: str | Path, features: Tensor, names: Sequence[str], origin: Origin) -> None:
+    """Write an index, whole or not at all.
+
+    Args:
+        path: The file; one that exists is replaced.
+        features: (N,C) float32, unit length.
+        names: N names of shapes, such as their paths.
+        origin: What made the features.
+
+    Raises:
+        InputError: The numbers differ, there is no shape, or the file cannot be written.
+
+    Note:
+        Deterministic: the same arguments give the same bytes.
+    """
+    from safetensors.torch import save_file
+
+    check_shape("features", features, f"{len(names)} C")
+    if not names:
+        raise InputError("an index needs at least one shape, got none")
+    texts = [name.encode("utf-8", "surrogateescape") for name in names]
+    tensors = {
+        "features": features.float().cpu().contiguous(),
+        "names": torch.frombuffer(bytearray(b"".join(texts)), dtype=torch.uint8),
+        "ends": torch.tensor([len(text) for text in texts]).cumsum(0),
+    }
+    about = json.dumps({"format": FORMAT, **asdict(origin)})
+    with whole(path) as draft:
+        mode = draft.stat().st_mode
+        save_file(tensors, draft, {_KEY: about})
+        draft.chmod(mode)  # safetensors writes a private file
+
+
+class ShapeIndex:
+    """An index on disk, mapped into memory: only what a search touches is read.
+
+    Args:
+        path: A file that :func:`write_index` or ``pointclip embed`` wrote.
+
+    Attributes:
+        path: The file.
+        origin: What made its vectors.
+        channels: C.
+
+    Raises:
+        InputError: There is no such file, it is cut, or no index of this format.
+
+    Example:
+        >>> ShapeIndex("shapes.safetensors")
+        Traceback (most recent call last):
+        ...
+        pointclip.errors.InputError: shapes.safetensors does not exist: check the path, or make it with pointclip embed
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        self.path = Path(path)
+        if self.path.is_dir():
+            raise InputError(f"{path} is a folder: name a file that pointclip embed wrote")
+        try:
+            self._file: Any = safe_open(path, "pt")
+            about = json.loads((self._file.metadata() or {})[_KEY])
+            found = about.pop("format")
+            if found != FORMAT:
+                raise InputError(
+                    f"{path} is of format {found}, and this version reads {FORMAT}: embed the shapes again"
+                )
+            self.origin = Origin(**about | {"eye": Eye(**about["eye"])})
+            self._features, self._names = (self._file.get_slice(name) for name in ("features", "names"))
+            self._ends = self._file.get_tensor("ends")
+        except FileNotFoundError as error:
+            raise InputError(f"{path} does not exist: check the path, or make it with pointclip embed") from error
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"{path} is cut or no safetensors file ({error}): embed the shapes again") from error
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise InputError(f"{path} is no index of shapes: name a file that pointclip embed wrote") from error
+        self.channels = self._features.get_shape()[1]
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def name(self, index: int) -> str:
+        """Name a shape."""
+        start = int(self._ends[index - 1]) if index else 0
+        return bytes(self._names[start : int(self._ends[index])].tolist()).decode("utf-8", "surrogateescape")
+
+    def place(self, index: int) -> Path:
+        """Say where the file of a shape is, if its name is a path: relative names start at the origin's folder."""
+        return self.path.parent / self.origin.folder / self.name(index)
+
+    def search(self, query: Tensor, k: int = 10) -> list[Hit]:
+        """Find the shapes most similar to a query.
+
+        Args:
+            query: (C,) float, unit length: a text feature, or a row of :func:`pool_views`.
+            k: How many.
+
+        Returns:
+            At most k hits, the largest cosine first; of equal ones the lower index comes first.
+
+        Raises:
+            InputError: The query has another number of channels, or k is below 1.
+        """
+        if k < 1:
+            raise InputError(f"k must be at least 1, got {k}")
+        check_shape("query", query, f"{self.channels}")
+        chunks = (self._features[start : start + CHUNK] for start in range(0, len(self), CHUNK))
+        scores, rows = nearest(chunks, query.detach().float().cpu(), k)
+        return [Hit(i, self.name(i), s) for i, s in zip(rows.tolist(), scores.tolist(), strict=True)]
+
+    def refuse_another(self, model: str, identity: str) -> None:
+        """Refuse a query of another encoder: its vectors mean something else.
+
+        Raises:
+            InputError: Naming both and what to do.
+        """
+        own = self.origin.eye
+        if identity != own.identity:
+            same = " (other weights of the same name)" if model == own.model else ""
+            raise InputError(
+                f"{self.path} was made with {own.model!r}, not with {model!r}{same}: search it with {own.model!r}, or "
+                "embed the shapes again"
+            )
