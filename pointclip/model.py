@@ -38,7 +38,7 @@ class PointCLIP(nn.Module):
         clip: The frozen image and text towers.
         views: V cameras, or a rig's name.
         style: A style of :mod:`pointclip.images`, or ``"auto"``: ``shaded`` when normals are known, else ``depth``.
-        templates: Name of a template set of :mod:`pointclip.prompts.sentences`, a file of templates, templates, descriptions, or
+        templates: Name of a template set of :mod:`pointclip.prompts`, a file of templates, templates, descriptions, or
             ``"auto"``: the bare ``label`` for ``embedded``, whose head was trained on bare labels, else ``shape``.
         view_weights: (V,) non-negative; None weighs all views alike.
         adapter: A few-shot head to put behind the towers: it knows its classes and how to fuse the views.

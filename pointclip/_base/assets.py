@@ -18,6 +18,6 @@ def asset(name: str) -> Path:
         >>> asset("labels/modelnet40.txt").name
         'modelnet40.txt'
     """
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     inside = package / "assets"
     return (inside if inside.is_dir() else package.parent / "assets") / name

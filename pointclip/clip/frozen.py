@@ -160,7 +160,7 @@ class FrozenClip(nn.Module):
 
         Args:
             labels: K class names; underscores become spaces.
-            templates: A template set of :mod:`pointclip.prompts.sentences`, a file of templates, or templates; or what the
+            templates: A template set of :mod:`pointclip.prompts`, a file of templates, or templates; or what the
                 classes look like, as of :func:`pointclip.prompts.descriptions.read`.
 
         Returns:

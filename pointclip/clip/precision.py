@@ -79,7 +79,7 @@ def place(
         identity: Names the weights; the measurement is remembered under it.
 
     Returns:
-        A copy of the tower, in the form of :mod:`pointclip.clip.towers` where there is one that gives the same features,
+        A copy of the tower, in its fast form where there is one that gives the same features,
         whose tensors are shared with the original where they need no change, and the choice.
 
     Raises:

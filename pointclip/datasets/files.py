@@ -10,7 +10,7 @@ class Files(ListedFiles):
     """Give the shapes of a list of files, in its order, each named by its path.
 
     Args:
-        paths: The files, as :func:`pointclip.reading.clouds.find_shapes` finds them; relative ones start at the working folder.
+        paths: The files, as ``find_shapes`` finds them; relative ones start at the working folder.
         num_points: Points drawn on a mesh, and most kept of a cloud.
         up: Axis that points up in the files.
         seed: Seed of the points drawn.
