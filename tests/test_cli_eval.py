@@ -268,7 +268,7 @@ import pathlib, sys, time
 sys.path.insert(0, sys.argv[1])
 from weights_cases import register
 register(pathlib.Path(sys.argv[2]))
-from pointclip import encodings
+from pointclip.encoding import job as encodings
 from pointclip.cli import app
 whole = encodings.write_part
 def slow(path, part):

@@ -95,7 +95,7 @@ def test_without_a_rest_the_shots_judge_each_other(method, model, boxes, cache):
 def test_cross_validation_is_the_mean_over_folds(model, boxes, cache):
     result = fit(model, boxes, cache, method="probe", shots=PER_CLASS)
     clean = encode(model, boxes, augmentation=Augmentation(copies=2), cache=cache / "features")
-    split = pc.fewshot._shots.sample_shots(fewshot._labels(boxes), result.labels, PER_CLASS)
+    split = fewshot._shots.sample_shots(fewshot._labels(boxes), result.labels, PER_CLASS)
     targets = fewshot._targets(fewshot._labels(boxes), split.train, result.labels)
     right = 0
     for teach, judge in fewshot._shots.folds(targets.tolist()):

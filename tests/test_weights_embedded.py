@@ -103,7 +103,7 @@ def test_no_network_no_noise_and_quick(head):
         "import socket, time, torch\n"
         "def refuse(*a, **k): raise SystemExit(f'network: {a}')\n"
         "socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse\n"
-        "from pointclip import embedded\n"
+        "from pointclip.weights import embedded\n"
         "embedded.build(embedded.Head(torch.zeros(384, 1280), torch.zeros(384)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
