@@ -9,13 +9,12 @@ from typing import overload
 import torch
 from torch import Tensor, nn
 
-from pointclip import images
+from pointclip import fusion, images
 from pointclip._base.checks import check_floating, check_shape
 from pointclip.cameras import rigs as _rigs
 from pointclip.cameras.rigs import Views
 from pointclip.clip.frozen import FrozenClip
 from pointclip.errors import InputError
-from pointclip.fusion import logits as fusion
 from pointclip.heads.checkpoint import Checkpoint, Eye, load_checkpoint
 from pointclip.points import PointCloud, far_outliers, normalize_unit_sphere
 from pointclip.points.poses import check_pose, predict

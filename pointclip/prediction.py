@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pointclip import fusion
 from pointclip._base.checks import check_shape, nearest
 from pointclip.errors import InputError
-from pointclip.fusion import logits as fusion
 
 _ROUNDING = 1e-4
 

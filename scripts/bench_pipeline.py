@@ -36,7 +36,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pointclip import PointCLIP
+from pointclip import PointCLIP, fusion
 from pointclip._base.threads import cores, spread
 from pointclip.clip.frozen import FrozenClip, pick_device
 from pointclip.clip.towers import VisionTower
@@ -46,7 +46,6 @@ from pointclip.datasets.sweethome3d import SweetHome3D
 from pointclip.encoding.job import encode_dataset
 from pointclip.errors import WeightsError
 from pointclip.evaluation import splits as validation
-from pointclip.fusion import logits as fusion
 from pointclip.points import PointCloud
 from pointclip.weights import loading as weights
 

@@ -26,10 +26,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pointclip import PointCLIP, ops
+from pointclip import PointCLIP, fusion, ops
 from pointclip.cameras.projection import fit_to_frame, project
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D, extract
-from pointclip.fusion import logits as fusion
 from pointclip.points import load
 from pointclip.reading.clouds import Item, read_clouds
 from pointclip.weights import embedded

@@ -27,9 +27,9 @@ from train_embedded_head import HELD_OUT, SHADED, Bench, Settings, solve
 from pointclip import PointCLIP
 from pointclip._base.assets import asset
 from pointclip._base.files import whole
+from pointclip._base.leaks import refuse_test_split
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D, read_rows
 from pointclip.encoding.cached import encode
-from pointclip.fusion.view_weights import refuse_test_split
 from pointclip.prompts import sentences as prompts
 from pointclip.prompts.descriptions import SHIPPED, class_sentences
 from pointclip.weights import embedded

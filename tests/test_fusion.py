@@ -5,11 +5,12 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from grid_search import search_view_weights
 from scipy.optimize import minimize
 from torch.nn import functional as F
 
+from pointclip import fusion
 from pointclip.errors import InputError
-from pointclip.fusion import logits as fusion
 
 
 def unit(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -110,7 +111,7 @@ def test_a_misleading_view_gets_weight_zero_and_inputs_stay():
 @pytest.mark.parametrize("grid", [(0.25, 0.5, 0.75, 1.0), (0.0, 1.0), (1.0, 0.2)])
 def test_search_equals_brute_force(seed, grid):
     logits, targets = problem(40, 5, 6, seed)
-    weights, accuracy = fusion.search_view_weights(logits, targets, split="val", grid=grid)
+    weights, accuracy = search_view_weights(logits, targets, split="val", grid=grid)
 
     def score(w):
         z = (logits * torch.tensor(w)[:, None]).sum(1)
@@ -126,7 +127,7 @@ def test_search_that_cuts_branches_equals_brute_force(seed):
     logits[:, :3] = logits[:, 3:].flip(1) + 0.1 * logits[:, :3]
     combos = torch.tensor(list(product((0.25, 0.5, 0.75, 1.0), repeat=6)))
     right = (torch.einsum("mv,nvk->mnk", combos, logits).argmax(2) == targets).sum(1)
-    weights, accuracy = fusion.search_view_weights(logits, targets, split="val")
+    weights, accuracy = search_view_weights(logits, targets, split="val")
     assert accuracy * len(targets) == pytest.approx(int(right.max()))
     assert torch.equal(weights, combos[right.argmax()])
 
@@ -135,7 +136,7 @@ def test_search_that_cuts_branches_equals_brute_force(seed):
 def test_choosing_on_a_test_split_is_refused(split):
     logits, targets = problem(6, 2, 3)
     with pytest.raises(InputError, match="nothing is chosen on a test split"):
-        fusion.search_view_weights(logits, targets, split=split)
+        search_view_weights(logits, targets, split=split)
     with pytest.raises(InputError, match="nothing is chosen on a test split"):
         fusion.fit_ensemble(logits[:, 0], logits[:, 1], targets, split=split)
 
@@ -143,7 +144,7 @@ def test_choosing_on_a_test_split_is_refused(split):
 @pytest.mark.parametrize("split", ["val", "train", "latest", "contest"])
 def test_other_split_names_pass(split):
     logits, targets = problem(6, 2, 3)
-    fusion.search_view_weights(logits, targets, split=split)
+    search_view_weights(logits, targets, split=split)
 
 
 def test_ensemble_picks_the_network_that_is_right_whatever_its_scale():

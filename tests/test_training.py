@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from pointclip._base.seeds import draw
 from pointclip.errors import InputError
 from pointclip.heads import adapter as training
-from pointclip.heads.adapter import AdapterTrainer, Recipe, draw, smooth_cross_entropy
+from pointclip.heads.adapter import AdapterTrainer, Recipe, smooth_cross_entropy
 from pointclip.heads.base import build_head
 from pointclip.heads.solvers import METHODS, _Logistic, fit_head
 

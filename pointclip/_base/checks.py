@@ -51,6 +51,27 @@ def check_floating(name: str, tensor: torch.Tensor) -> None:
         raise InputError(f"{name} must hold floating-point numbers, got {tensor.dtype}: call .float() on it first")
 
 
+def check_targets(targets: torch.Tensor, num_rows: int, num_classes: int) -> None:
+    """Refuse class indices that do not fit the logits.
+
+    Raises:
+        InputError: Not int64 of shape (N,), another length, or an index outside [0, K).
+
+    Example:
+        >>> check_targets(torch.tensor([0, 2]), 2, 3)
+    """
+    check_shape("targets", targets, "N")
+    if targets.dtype != torch.int64:
+        raise InputError(f"targets must hold int64 class indices, got {targets.dtype}: call .long() on them first")
+    if len(targets) != num_rows:
+        raise InputError(f"targets must name one class per cloud: {num_rows} clouds, {len(targets)} targets")
+    if num_rows and not (int(targets.min()) >= 0 and int(targets.max()) < num_classes):
+        raise InputError(
+            f"targets must lie in [0, {num_classes}), got {int(targets.min())} to {int(targets.max())}: "
+            "they index the rows of the text features"
+        )
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Word the suggestion that follows an unknown name: the nearest known one, then all of them.
 

@@ -22,10 +22,10 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from pointclip._base.cache import cache_folder
+from pointclip._base.seeds import draw
 from pointclip.datasets.protocol import Dataset, fingerprint_of
 from pointclip.encoding.rows import RowFile
 from pointclip.errors import InputError
-from pointclip.heads.adapter import draw
 from pointclip.points import PointCloud, augment
 
 if TYPE_CHECKING:

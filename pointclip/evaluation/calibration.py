@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pointclip._base.leaks import refuse_test_split
 from pointclip.errors import InputError
-from pointclip.fusion.view_weights import refuse_test_split
 
 Array = np.ndarray[Any, Any]
 BINS = 15

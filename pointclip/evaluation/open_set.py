@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from pointclip._base.leaks import refuse_test_split
 from pointclip.errors import InputError
 from pointclip.evaluation.calibration import softmax
 from pointclip.evaluation.metrics import auroc
-from pointclip.fusion.view_weights import refuse_test_split
 
 Array = np.ndarray[Any, Any]
 SCORES = ("probability", "logit")

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
+from pointclip._base.leaks import refuse_test_split
+from pointclip._base.seeds import draw
 from pointclip.errors import InputError
-from pointclip.fusion.view_weights import refuse_test_split
-from pointclip.heads.adapter import draw
 
 MOST, SHARE = 500, 0.25
 

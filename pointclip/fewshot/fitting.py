@@ -12,6 +12,7 @@ from pointclip import __version__
 from pointclip._base.cache import cache_folder
 from pointclip._base.checks import nearest
 from pointclip._base.files import check_file, check_folder
+from pointclip._base.leaks import refuse_test_split
 from pointclip._base.words import counted
 from pointclip.datasets.protocol import Dataset, id_of, label_of
 from pointclip.encoding.cached import Augmentation, encode
@@ -20,9 +21,7 @@ from pointclip.fewshot import shots as _shots
 from pointclip.fewshot.progress import FitProgress, fit_progress
 from pointclip.fewshot.resume import HOW_TO_GO_ON, FitInterrupted
 from pointclip.fewshot.tuning import ADAPTERS, Task, Tuner
-from pointclip.fusion.ensembles import validation_score
-from pointclip.fusion.logits import fuse
-from pointclip.fusion.view_weights import refuse_test_split
+from pointclip.fusion.logits import fuse, validation_score
 from pointclip.heads.base import Head
 from pointclip.heads.checkpoint import Checkpoint, Eye
 from pointclip.heads.recipe import Recipe

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
+from pointclip._base.seeds import draw
 from pointclip.errors import DatasetError, InputError
-from pointclip.heads.adapter import draw
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from torch import Tensor
 from pointclip.fewshot import shots
 from pointclip.fewshot.progress import FitProgress, epoch_note
 from pointclip.fewshot.resume import State, key_of, train
-from pointclip.fusion.ensembles import validation_score
-from pointclip.fusion.logits import fuse, unit_views
+from pointclip.fusion.logits import fuse, unit_views, validation_score
 from pointclip.heads.adapter import AdapterTrainer
 from pointclip.heads.base import AdapterHead
 from pointclip.heads.recipe import Recipe

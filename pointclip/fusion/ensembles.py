@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointclip._base.checks import check_shape
+from pointclip._base.checks import check_shape, check_targets
+from pointclip._base.leaks import refuse_test_split
 from pointclip.errors import InputError
-from pointclip.fusion.view_weights import check_targets, refuse_test_split
+from pointclip.fusion.logits import validation_score
 
 
 @dataclass(frozen=True)
@@ -173,17 +174,6 @@ def fit_ensemble(logits_a: Tensor, logits_b: Tensor, targets: Tensor, *, split: 
         if score > best_score:
             best, best_score = candidate, score
     return best
-
-
-def validation_score(logits: Tensor, targets: Tensor) -> tuple[float, float]:
-    """Return what a choice on validation maximises: accuracy, then minus the cross-entropy.
-
-    Example:
-        >>> validation_score(torch.zeros(4, 2), torch.tensor([0, 0, 0, 1]))[0]
-        0.75
-    """
-    accuracy = (logits.argmax(1) == targets).double().mean()
-    return float(accuracy), -float(torch.nn.functional.cross_entropy(logits.double(), targets))
 
 
 def _spread(logits: Tensor) -> float:

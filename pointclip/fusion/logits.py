@@ -5,13 +5,6 @@ from torch import Tensor
 
 from pointclip._base.checks import check_shape, nearest
 from pointclip.errors import InputError
-from pointclip.fusion.ensembles import Ensemble as Ensemble
-from pointclip.fusion.ensembles import LogitTable as LogitTable
-from pointclip.fusion.ensembles import ensemble as ensemble
-from pointclip.fusion.ensembles import fit_ensemble as fit_ensemble
-from pointclip.fusion.ensembles import load_logits as load_logits
-from pointclip.fusion.view_weights import fit_view_weights as fit_view_weights
-from pointclip.fusion.view_weights import search_view_weights as search_view_weights
 
 CONVENTIONS = ("mean", "paper")
 
@@ -134,3 +127,14 @@ def check_weights(weights: Tensor, num_views: int) -> Tensor:
     if not bool(values.isfinite().all()) or bool((values < 0).any()) or not bool((values > 0).any()):
         raise InputError(f"view weights must be finite, non-negative and not all 0, got {values.tolist()}")
     return weights
+
+
+def validation_score(logits: Tensor, targets: Tensor) -> tuple[float, float]:
+    """Return what a choice on validation maximises: accuracy, then minus the cross-entropy.
+
+    Example:
+        >>> validation_score(torch.zeros(4, 2), torch.tensor([0, 0, 0, 1]))[0]
+        0.75
+    """
+    accuracy = (logits.argmax(1) == targets).double().mean()
+    return float(accuracy), -float(torch.nn.functional.cross_entropy(logits.double(), targets))

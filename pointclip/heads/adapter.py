@@ -1,7 +1,6 @@
 """Gradient training of the inter-view adapter on cached features, resumable after any batch."""
 
 import copy
-import hashlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointclip._base.checks import check_floating, check_shape
+from pointclip._base.checks import check_floating, check_shape, check_targets
+from pointclip._base.seeds import draw
 from pointclip.errors import InputError
-from pointclip.fusion.ensembles import validation_score
-from pointclip.fusion.view_weights import check_targets
+from pointclip.fusion.logits import validation_score
 from pointclip.heads.base import AdapterHead
 from pointclip.heads.network import InterViewAdapter
 from pointclip.heads.recipe import Recipe as Recipe
@@ -29,17 +28,6 @@ def smooth_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> T
     right = logs.gather(1, targets[:, None])[:, 0]
     others = (logs.sum(1) - right) / max(1, logits.shape[1] - 1)
     return -((1.0 - smoothing) * right + smoothing * others).mean()
-
-
-def draw(seed: int, purpose: str, index: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return a generator that depends on the seed, the purpose and the index only, so that a resumed run draws alike.
-
-    Example:
-        >>> torch.equal(torch.rand(2, generator=draw(0, "a", 1)), torch.rand(2, generator=draw(0, "a", 1)))
-        True
-    """
-    digest = hashlib.blake2b(f"{seed}/{purpose}/{index}".encode(), digest_size=8).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 def check_support(features: Tensor, targets: Tensor, text: Tensor, name: str = "train") -> Tensor:

@@ -8,22 +8,8 @@ from torch import Tensor, nn
 from pointclip._base.checks import check_shape, nearest
 from pointclip.errors import InputError
 from pointclip.fusion.logits import fuse, unit_views
+from pointclip.fusion.pooling import pooled
 from pointclip.heads.network import InterViewAdapter
-
-POOLS = ("mean", "concat")
-
-
-def pool_views(features: Tensor, pool: str) -> Tensor:
-    """Make one unit vector per cloud of its views: their mean (B,C), or all of them in order (B,V*C).
-
-    Example:
-        >>> pool_views(torch.eye(2)[None], "concat").shape
-        torch.Size([1, 4])
-    """
-    check_shape("features", features, "B V C")
-    if pool not in POOLS:
-        raise InputError(f"pool {pool!r} is unknown: {nearest(pool, POOLS)}")
-    return nn.functional.normalize(features.mean(1) if pool == "mean" else features.flatten(1), dim=-1)
 
 
 class Head(nn.Module):
@@ -109,7 +95,7 @@ class ProbeHead(Head):
     def forward(self, features: Tensor) -> Tensor:
         """Return logits (B,K)."""
         self._check(features)
-        learned = pool_views(features, self.pool) @ self.weight.T + self.bias
+        learned = pooled(features, self.pool) @ self.weight.T + self.bias
         return learned + self.prior * fuse(features, self.text, None, self.scale)
 
 
@@ -142,7 +128,7 @@ class CacheHead(Head):
     def forward(self, features: Tensor) -> Tensor:
         """Return logits (B,K)."""
         self._check(features)
-        closeness = pool_views(features, self.pool) @ self.keys.T
+        closeness = pooled(features, self.pool) @ self.keys.T
         cached = (self.beta * (closeness - 1.0)).exp() @ self.values
         return fuse(features, self.text, None, self.scale) + self.alpha * cached
 

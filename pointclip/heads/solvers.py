@@ -16,11 +16,11 @@ from torch import Tensor
 from pointclip._base.checks import nearest
 from pointclip._base.threads import one_thread
 from pointclip.errors import InputError
-from pointclip.fusion.ensembles import validation_score
-from pointclip.fusion.logits import fuse, view_logits
+from pointclip.fusion.logits import fuse, validation_score, view_logits
+from pointclip.fusion.pooling import POOLS, pooled
 from pointclip.fusion.view_weights import fit_view_weights
 from pointclip.heads.adapter import AdapterTrainer, check_support
-from pointclip.heads.base import POOLS, CacheHead, Head, ProbeHead, WeightsHead, pool_views
+from pointclip.heads.base import CacheHead, Head, ProbeHead, WeightsHead
 
 METHODS = ("adapter", "light", "probe", "cache", "weights")
 
@@ -152,7 +152,7 @@ def fit_probe(
         else:
             settings = product(POOLS, (1.0, 0.0))
         for pool, prior in settings:
-            problem = _Logistic(pool_views(rows, pool), labels, prior * fuse(rows, text, None, scale))
+            problem = _Logistic(pooled(rows, pool), labels, prior * fuse(rows, text, None, scale))
             for penalty in penalties if judged or only else (1e-3,):
                 head = ProbeHead(text, train.shape[2], scale, pool, prior)
                 weight, bias = problem.solve(penalty)
@@ -251,7 +251,7 @@ def fit_cache(
     def candidates() -> Candidates:
         for pool, beta, alpha in product(POOLS, betas, alphas):
             head = CacheHead(text, train.shape[2], scale, len(train), pool, alpha, beta)
-            head.keys.copy_(pool_views(train.mean(1), pool))
+            head.keys.copy_(pooled(train.mean(1), pool))
             head.values.copy_(values)
             yield {"pool": pool, "alpha": alpha, "beta": beta}, head
 

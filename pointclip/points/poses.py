@@ -4,9 +4,9 @@ from typing import Any
 
 from torch import Tensor
 
+from pointclip import fusion
 from pointclip._base.checks import nearest
 from pointclip.errors import InputError
-from pointclip.fusion import logits as fusion
 from pointclip.points import PointCloud
 from pointclip.prediction import Prediction
 

@@ -12,12 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from pointclip._base.checks import check_shape
 from pointclip._base.files import whole
 from pointclip.errors import InputError
-from pointclip.fusion.logits import check_weights
 from pointclip.heads.checkpoint import Eye
 from pointclip.points import PointCloud, load
 
@@ -66,25 +64,6 @@ class Hit:
     index: int
     name: str
     similarity: float
-
-
-def pool_views(features: Tensor, weights: Tensor) -> Tensor:
-    """Make one vector of the views of each shape: their weighted mean, scaled to unit length.
-
-    Args:
-        features: (N,V,C) float, unit length per view.
-        weights: (V,) non-negative.
-
-    Returns:
-        (N,C) float32, unit length.
-
-    Example:
-        >>> pool_views(torch.eye(2)[None], torch.tensor([1.0, 0.0])).tolist()
-        [[1.0, 0.0]]
-    """
-    check_shape("features", features, "N V C")
-    weights = check_weights(weights, features.shape[1]).to(features)
-    return normalize((features * weights[:, None]).sum(1).float(), dim=-1)
 
 
 def nearest(chunks: Iterable[Tensor], query: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -210,7 +189,7 @@ class ShapeIndex:
         """Find the shapes most similar to a query.
 
         Args:
-            query: (C,) float, unit length: a text feature, or a row of :func:`pool_views`.
+            query: (C,) float, unit length: a text feature, or a row of :func:`weighted_mean`.
             k: How many.
 
         Returns:

@@ -12,10 +12,11 @@ from pointclip import __version__, images
 from pointclip.encoding.job import encode_dataset
 from pointclip.errors import InputError
 from pointclip.fewshot.fitting import check_out
+from pointclip.fusion.pooling import weighted_mean
 from pointclip.heads.checkpoint import Eye
 from pointclip.points import PointCloud
 from pointclip.prompts.descriptions import Prompts
-from pointclip.search.index import Origin, ShapeIndex, pool_views, write_index
+from pointclip.search.index import Origin, ShapeIndex, write_index
 
 if TYPE_CHECKING:
     from pointclip.datasets.files import Files
@@ -77,7 +78,7 @@ def make_index(
         errors += [(name, error) for name, error in zip(part.ids, part.errors, strict=True) if error]
         if good:
             names += [part.ids[place] for place in good]
-            rows.append(pool_views(part.features[good], model.view_weights.cpu()))
+            rows.append(weighted_mean(part.features[good], model.view_weights.cpu()))
     if rows:
         eye = Eye.of(model.clip.name, model.clip.identity, model.views, model.style)
         reading = (dataset.num_points, dataset.up, dataset.seed)
@@ -104,7 +105,7 @@ def encode_query(model: "PointCLIP", query: str | PointCloud, templates: Prompts
         InputError: There are no words, or the style needs what the shape lacks.
     """
     if isinstance(query, PointCloud):
-        return pool_views(model.encode_views(*query.batched()), model.view_weights)[0].cpu()
+        return weighted_mean(model.encode_views(*query.batched()), model.view_weights)[0].cpu()
     words = query.split()
     if not words:
         raise InputError("the query is empty: say what to look for, such as 'a round wooden table'")
