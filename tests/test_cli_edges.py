@@ -11,7 +11,7 @@ import typer
 from cli_cases import classify, run, shapes, tiny_file
 
 import pointclip as pc
-from pointclip.cli import diagnosis as doctor
+from pointclip.cli import doctor
 from pointclip.cli import options as _options
 from pointclip.errors import InputError, WeightsError
 from pointclip.weights import loading as weights

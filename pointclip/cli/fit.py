@@ -71,25 +71,19 @@ Cache = Annotated[
 
 
 @bounded
+@_options.shared("labels", "labels_file", "adapter", "seed", "pose")
 def fit(
     folder: Folder,
     out: Out,
+    asked: _options.Shared,
     shots: HowMany = 16,
     method: How = Method.ADAPTER,
     seed: Draw = 0,
     labels: Labels = None,
-    model: _options.Model = "embedded",
-    views: _options.Views = None,
-    style: _options.Style = None,
-    templates: _options.Templates = None,
-    up: _options.Up = _options.UpAxis.Y,
-    points: _options.Points = 20_000,
     copies: Copies = 4,
     epochs: Epochs = None,
     optimizer: Solver = None,
     lr: Rate = None,
-    device: _options.Device = "auto",
-    precision: _options.Precision = _options.Format.AUTO,
     cache: Cache = None,
     json: _options.Json = False,
 ) -> None:
@@ -100,18 +94,7 @@ def fit(
     from pointclip.heads.recipe import Recipe
 
     recipe = _recipe(method, epochs, optimizer, lr, Recipe)
-    chosen = _options.settings(
-        views=views,
-        style=style,
-        templates=templates,
-        labels=(),
-        up=up,
-        precision=precision,
-        device=device,
-        model=model,
-        points=points,
-        seed=0,
-    )
+    chosen = _options.settings(asked)
     result = _run(Path(folder), chosen, labels, method.value, shots, seed, copies, recipe, out, cache)
     if json:
         _console.write_json({"adapter": out, "labels": list(result.labels), **result.checkpoint.about})
@@ -148,21 +131,14 @@ def _run(
     from pointclip.fewshot.fitting import check_out
     from pointclip.fewshot.fitting import fit as learn
     from pointclip.fewshot.resume import FitInterrupted
-    from pointclip.model import PointCLIP
 
     check_out(out)
     reading: dict[str, Any] = {"num_points": chosen.points, "up": chosen.up, "seed": chosen.seed}
     train = ClassFolder(folder, **reading)
     val = ClassFolder(folder, "val", **reading) if "val" in train.splits else None
-    with _console.waiting(f"loading {chosen.model}"):
-        network = PointCLIP.from_pretrained(
-            chosen.model,
-            views=chosen.views,
-            style=chosen.style,
-            templates=chosen.templates,
-            device=chosen.device,
-            precision=chosen.precision,
-        )
+    for split in filter(None, (train, val)):
+        split.drop_outliers = chosen.drop_outliers
+    network = _options.load_network(chosen)
     try:
         return learn(
             network,
