@@ -14,6 +14,7 @@ from pointclip import __version__
 from pointclip.cli import classify, doctor, embed, fit, models, search, show
 from pointclip.cli import eval as evaluate
 from pointclip.cli.boundary import EXIT_INTERRUPTED
+from pointclip.cli.tables import FromTables
 
 app = typer.Typer(
     name="pointclip",
@@ -27,7 +28,7 @@ _COMMANDS = (
     *(embed.embed, search.search, models.models, doctor.doctor),
 )
 for command in _COMMANDS:
-    app.command(command.__name__.rstrip("_"))(command)
+    app.command(command.__name__.rstrip("_"), cls=FromTables)(command)
 
 
 def _version(wanted: bool) -> None:

@@ -28,8 +28,8 @@ Dataset = Annotated[
     str | None,
     typer.Argument(
         metavar="DATASET",
-        help="A folder of shapes per class, a .csv of paths and labels, or sweethome3d, modelnet40:FOLDER, "
-        "modelnet10:FOLDER, scanobjectnn:FOLDER.",
+        help="A folder of shapes per class, a .csv of paths and labels, or NAME:FOLDER of these: {datasets} (which "
+        "alone needs no folder).",
     ),
 ]
 Split = Annotated[
