@@ -1,6 +1,7 @@
 """What the model says of one shape, and what each view adds to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -75,7 +76,7 @@ class Explanation:
         Raises:
             InputError: There is no such class.
         """
-        return self.contributions[:, self._index(label)]
+        return self.contributions[:, _place(label, self.classes)]
 
     def margins(self, label: str, against: str | None = None) -> Tensor:
         """Give what each view adds to a label's lead over another, (V,): above 0 it speaks for the label.
@@ -102,16 +103,11 @@ class Explanation:
             InputError: There is no such class.
         """
         others = self.logits.clone()
-        others[self._index(label)] = -torch.inf
+        others[_place(label, self.classes)] = -torch.inf
         return self.classes[int(others.argmax())]
 
-    def _index(self, label: str) -> int:
-        if label not in self.classes:
-            raise InputError(f"no class is named {label!r}: {nearest(label, self.classes)}")
-        return self.classes.index(label)
 
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """Hold what the model says of one shape.
 
@@ -142,6 +138,66 @@ class Prediction:
         """The most probable class."""
         return self.labels[0]
 
+    def prob_of(self, label: str) -> float:
+        """Give the probability of any of the K classes, in ``labels`` or not.
+
+        Args:
+            label: One of ``classes``.
+
+        Returns:
+            In [0, 1], from the soft-max over all K classes.
+
+        Raises:
+            InputError: There is no such class.
+
+        Example:
+            >>> logits = torch.tensor([0.0, 0.0])
+            >>> Prediction(("cup",), (0.5,), logits, logits[None], ("cup", "bowl")).prob_of("bowl")
+            0.5
+        """
+        return float(self.logits.softmax(-1)[_place(label, self.classes)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as what JSON knows: texts, numbers, lists.
+
+        Returns:
+            The attributes by their names, with ``label``; tensors as nested lists.
+
+        Example:
+            >>> logits = torch.tensor([0.0, 0.0])
+            >>> told = Prediction(("cup",), (0.5,), logits, logits[None], ("cup", "bowl")).to_dict()
+            >>> told["label"], told["logits"], told["view_logits"]
+            ('cup', [0.0, 0.0], [[0.0, 0.0]])
+        """
+        told: dict[str, Any] = {"name": self.name, "label": self.label}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Tensor):
+                value = value.tolist()
+            told[field.name] = list(value) if isinstance(value, tuple) else value
+        return told
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a row for each of ``labels``, best first: ``pandas.DataFrame(prediction.rows())`` is a table.
+
+        Returns:
+            Rows of ``name``, ``rank`` from 1, ``label`` and ``probability``.
+
+        Example:
+            >>> logits = torch.tensor([0.0, 0.0])
+            >>> Prediction(("cup",), (0.5,), logits, logits[None], ("cup", "bowl"), "a").rows()
+            [{'name': 'a', 'rank': 1, 'label': 'cup', 'probability': 0.5}]
+        """
+        ranked = enumerate(zip(self.labels, self.probs, strict=True), start=1)
+        return [
+            {"name": self.name, "rank": rank, "label": label, "probability": prob} for rank, (label, prob) in ranked
+        ]
+
+    def __repr__(self) -> str:
+        """Name the shape and its best labels in one line."""
+        best = ", ".join(f"{label} {prob:.3f}" for label, prob in list(zip(self.labels, self.probs, strict=True))[:3])
+        return f"Prediction({best}{', ...' * (len(self.classes) > 3)}{f', name={self.name!r}' * bool(self.name)})"
+
     def explain(self) -> Explanation:
         """Split each class's logit into what every view adds to it.
 
@@ -150,3 +206,14 @@ class Prediction:
             together (``shared``).
         """
         return Explanation.of(self.view_logits, self.classes, self.view_weights, self.view_names, self.logits)
+
+
+def _place(label: str, classes: tuple[str, ...]) -> int:
+    """Find a class.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    if label not in classes:
+        raise InputError(f"no class is named {label!r}: {nearest(label, classes)}")
+    return classes.index(label)

@@ -11,7 +11,7 @@ import typer
 from cli_cases import classify, run, shapes, tiny_file
 
 import pointclip as pc
-from pointclip.cli import diagnosis as doctor
+from pointclip.cli import doctor
 from pointclip.cli import options as _options
 from pointclip.errors import InputError, WeightsError
 from pointclip.weights import loading as weights
@@ -44,6 +44,33 @@ def test_help_lists_commands_and_true_defaults():
     for default in (model.DEFAULT_VIEWS, model.DEFAULT_STYLE, model.DEFAULT_TEMPLATES):
         assert f"({default})" in text
     assert f"default: {DEFAULT_NUM_POINTS}" in text
+
+
+@pytest.mark.parametrize(("command", "table"), [("eval", "datasets"), ("fit", "methods")])
+def test_help_names_what_the_tables_hold(command, table, monkeypatch):
+    from pointclip.cli import tables
+
+    names = [*tables.TABLES[table](), "one-of-my-own"]
+    monkeypatch.setitem(tables.TABLES, table, lambda: names)
+    text = run(command, "--help", env={"COLUMNS": "400", "TERM": "dumb"}).out
+    assert ", ".join(names) in " ".join(text.split()) and "{" + table not in text
+    assert run("models", "--json").json[table] == names
+
+
+def test_shared_options_are_the_same_everywhere():
+    from typer.main import get_command
+
+    from pointclip.cli import app
+
+    commands = get_command(app).commands
+    kept = {
+        name: {option.name: option for option in commands[name].params} for name in ("classify", "show", "fit", "eval")
+    }
+    for option in ("model", "views", "style", "templates", "points", "keep_outliers", "skip_background", "precision"):
+        told = {(each[option].help, each[option].default, *each[option].opts) for each in kept.values()}
+        assert len(told) == 1, option
+    for option in ("labels", "adapter", "pose", "up"):
+        assert kept["classify"][option].help == kept["show"][option].help
 
 
 def test_fixed_choices_are_those_of_the_library():

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import pytest
 from cli_cases import run, shapes
 
-from pointclip.cli import diagnosis as doctor
+from pointclip.cli import doctor
 from pointclip.weights import embedded
 
 __all__ = ["shapes"]

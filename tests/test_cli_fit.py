@@ -62,6 +62,19 @@ def test_recipe_options_reach_the_trainer(folder, fixed):
     assert fitted.json["labels"] == ["pole", "cube"]
 
 
+def test_outliers_and_background_reach_reading_and_model(folder, fixed, monkeypatch):
+    seen = {}
+
+    def stop(network, dataset, *_, **__):
+        seen.update(model=network.drop_outliers, read=dataset.drop_outliers, skips=network.clip.skip_background)
+        raise _resume.FitInterrupted("enough")
+
+    monkeypatch.setattr(fewshot, "encode", stop)
+    for options, kept in (((), False), (("--keep-outliers", "--skip-background"), True)):
+        run("fit", "boxes", "-o", "a", *options, *LOOK, *fixed)
+        assert seen == {"model": not kept, "read": not kept, "skips": kept}
+
+
 def test_splits_are_respected(folder, fixed, tmp_path):
     for split, count in (("train", 2), ("val", 1)):
         write_boxes(tmp_path / "split" / split, count)
@@ -79,6 +92,7 @@ def test_splits_are_respected(folder, fixed, tmp_path):
         (("boxes", "-o", "no/a"), "make it first"),
         (("boxes", "-o", "boxes"), "is a folder"),
         (("boxes", "-o", "a", "--method", "cache", "--epochs", "3"), "not for --method cache"),
+        (("boxes", "-o", "a", "--method", "cash"), "method 'cash' is unknown: did you mean 'cache'"),
         (("boxes", "-o", "a", "--views", "rung-6"), "did you mean 'ring-K'"),
         (("boxes", "-o", "a", "--labels", "cube,lamp"), "'lamp' has no training shape"),
     ],

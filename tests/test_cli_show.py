@@ -79,6 +79,43 @@ def test_explain_paints_bars_parts_and_saves_a_cloud(show, shapes):
     torch.testing.assert_close(back.points, load("box.obj", 300).points)
 
 
+def pixels(path):
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def test_a_stray_point_shrinks_the_shape_only_where_it_is_kept(shapes):
+    cloud = np.random.default_rng(0).uniform(-1, 1, (300, 3))
+    np.savetxt("stray.xyz", np.concatenate([cloud, [[0.0, 30.0, 0.0]]]))
+    for out, options in (("usual.png", ()), ("kept.png", ("--keep-outliers",))):
+        assert run("show", "stray.xyz", "--views", "ring-2", "--style", "depth", "--out", out, *options).code == 0
+    assert (pixels("kept.png") < 200).sum() < 0.6 * (pixels("usual.png") < 200).sum()
+
+
+def test_outliers_are_kept_in_every_style_that_is_compared(show, shapes):
+    seen = []
+    real = pc.PointCLIP.classify
+
+    def watch(self, *arguments, **options):
+        seen.append(self.drop_outliers)
+        return real(self, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pc.PointCLIP, "classify", watch)
+        ran = show("sub/cloud.xyz", "--labels", "ball,box", "--compare", "--keep-outliers", "--out", "a.png")
+    assert ran.code == 0, ran.err
+    assert len(seen) > 2 and not any(seen)
+
+
+def test_a_searched_pose_is_shown_and_told(show, tiny_file, shapes):
+    ran = show("box.obj", "--labels", "ball,box,cup", "--pose", "search", "--out", "a.png", "--json")
+    assert ran.code == 0, ran.err
+    model = pc.PointCLIP.from_pretrained(tiny_file, views="ring-2", device="cpu", precision="fp32")
+    truth = model.classify(load("box.obj", 300), ["ball", "box", "cup"], pose="search")
+    (entry,) = ran.json["shapes"]
+    assert entry["up"] == truth.up != "y", "else this shows nothing"
+    assert [p["probability"] for p in entry["predictions"]] == pytest.approx(truth.probs, abs=1e-5)
+
+
 def test_own_views_from_a_file(shapes):
     (shapes / "rig.json").write_text('{"views": [{"name": "mine", "yaw_deg": 10}]}')
     ran = run("show", "box.obj", "--views", "rig.json", "--points", 300, "--json")
@@ -94,6 +131,8 @@ def test_own_views_from_a_file(shapes):
         (("box.obj", "sub/ball.ply", "--html", "x.html"), "--html takes one shape"),
         (("box.obj", "sub/ball.ply", "--out", "x.png"), "name a folder"),
         (("box.obj", "--ply", "x.ply"), "give both"),
+        (("box.obj", "--pose", "search", "--up", "z"), "leave --up z out"),
+        (("box.obj", "--skip-background"), "name the --labels too"),
         (("box.obj", "--views", "gone.json"), "gone.json cannot be read"),
         (("box.obj", "--out", "sub/none/x.png", "--html", "no/x.html"), "no folder"),
     ],

@@ -11,15 +11,10 @@ from typing import Annotated
 import typer
 
 from pointclip import __version__
+from pointclip.cli import classify, doctor, embed, fit, models, search, show
+from pointclip.cli import eval as evaluate
 from pointclip.cli.boundary import EXIT_INTERRUPTED
-from pointclip.cli.classify import classify
-from pointclip.cli.doctor import doctor
-from pointclip.cli.embed import embed
-from pointclip.cli.eval import eval_
-from pointclip.cli.fit import fit
-from pointclip.cli.models import models
-from pointclip.cli.search import search
-from pointclip.cli.show import show
+from pointclip.cli.tables import FromTables
 
 app = typer.Typer(
     name="pointclip",
@@ -28,8 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (classify, show, fit, eval_, embed, search, models, doctor):
-    app.command(command.__name__.rstrip("_"))(command)
+_COMMANDS = (
+    *(classify.classify, show.show, fit.fit, evaluate.eval_),
+    *(embed.embed, search.search, models.models, doctor.doctor),
+)
+for command in _COMMANDS:
+    app.command(command.__name__.rstrip("_"), cls=FromTables)(command)
 
 
 def _version(wanted: bool) -> None:

@@ -14,7 +14,6 @@ from pointclip.cli import console as _console
 from pointclip.cli import options as _options
 from pointclip.cli import report
 from pointclip.cli.boundary import bounded, exit_code, sentence
-from pointclip.cli.network import about, load_network
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,24 +30,11 @@ Csv = Annotated[
 
 
 @bounded
+@_options.shared()
 def classify(
     paths: _options.Paths,
-    labels: _options.Labels = None,
-    labels_file: _options.LabelsFile = None,
+    asked: _options.Shared,
     top_k: _options.TopK = 5,
-    adapter: _options.Adapter = None,
-    model: _options.Model = "embedded",
-    views: _options.Views = None,
-    style: _options.Style = None,
-    templates: _options.Templates = None,
-    up: _options.Up = _options.UpAxis.Y,
-    pose: _options.PoseChoice = _options.Pose.GIVEN,
-    points: _options.Points = 20_000,
-    seed: _options.Seed = 0,
-    keep_outliers: _options.KeepOutliers = False,
-    skip_background: _options.SkipBackground = False,
-    device: _options.Device = "auto",
-    precision: _options.Precision = _options.Format.AUTO,
     save_views: SaveViews = None,
     json: _options.Json = False,
     csv: Csv = None,
@@ -57,23 +43,7 @@ def classify(
 
     A file that cannot be read is a row with its error; the others are classified, and the exit code is 2.
     """
-    chosen = _options.settings(
-        views=views,
-        style=style,
-        templates=templates,
-        labels=_options.class_names(labels, labels_file),
-        up=up,
-        precision=precision,
-        device=device,
-        model=model,
-        points=points,
-        seed=seed,
-        keep_outliers=keep_outliers,
-        skip_background=skip_background,
-    )
-    given = {"labels": labels, "labels-file": labels_file, "views": views, "style": style, "templates": templates}
-    chosen = _options.with_adapter(chosen, adapter, **given)
-    chosen = replace(chosen, pose=_options.pose_beside(pose, up))
+    chosen = _options.settings(asked, _options.class_names(asked))
     code = _run(paths, chosen, top_k, _Outputs(json, csv, save_views))
     if code:
         raise typer.Exit(code)
@@ -99,9 +69,9 @@ def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _
     with ExitStack() as stack:
         csv = None if outputs.csv is None else stack.enter_context(report.open_csv(outputs.csv))
         root = None if outputs.save_views is None else check_folder(outputs.save_views)
-        network = None if all(item.error for item in items) else load_network(chosen)
+        network = None if all(item.error for item in items) else _options.load_network(chosen)
         if network is not None and not outputs.json:
-            _console.say_note(about(network))
+            _console.say_note(_options.about(network))
         bar = stack.enter_context(_console.progress(len(items)))
         tell = _teller(outputs.json, len(items))
         rows, faults = [], []

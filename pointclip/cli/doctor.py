@@ -1,21 +1,29 @@
-"""``pointclip doctor``: what works on this machine, and why not."""
+"""``pointclip doctor``: what works on this machine, and of what does not, why and what to do about it."""
 
-from dataclasses import asdict
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 
 from rich.text import Text
 
 from pointclip.cli import console as _console
 from pointclip.cli import options as _options
 from pointclip.cli.boundary import bounded
+from pointclip.errors import PointClipError
 
 _MARKS = {True: ("yes", "green"), False: ("no ", "yellow")}
+
+# torch and all that needs it are imported inside the checks: a broken installation is itself a finding.
 
 
 @bounded
 def doctor(json: _options.Json = False) -> None:
     """Say what works on this machine, and of what does not, why and what to do about it."""
-    from pointclip.cli.diagnosis import CHECKS, examine
-
     show = _console.printer()
     done = []
     for name in CHECKS:
@@ -27,3 +35,160 @@ def doctor(json: _options.Json = False) -> None:
             show(Text.assemble(_MARKS[check.ok], "  ", (f"{check.name}: ", "bold"), check.note, remedy))
     if json:
         _console.write_json({"checks": done})
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding.
+
+    Attributes:
+        name: What was looked at.
+        ok: Whether it works here.
+        note: What was found, or why it does not work.
+        remedy: What to do about it; empty where nothing needs doing.
+    """
+
+    name: str
+    ok: bool
+    note: str
+    remedy: str = ""
+
+
+def examine(name: str) -> Check:
+    """Look at one thing; whatever goes wrong becomes the finding.
+
+    Args:
+        name: A key of ``CHECKS``.
+
+    Example:
+        >>> examine("python").ok
+        True
+    """
+    try:
+        ok, note, remedy = CHECKS[name]()
+    except PointClipError as error:
+        ok, note, remedy = False, str(error), ""
+    except Exception as error:  # a broken installation may raise anything
+        text = " ".join(str(error).split())[:300]
+        ok, note, remedy = False, f"{type(error).__name__}: {text}", "install pointclip again in a new environment"
+    return Check(name, ok, note, remedy)
+
+
+Finding = tuple[bool, str, str]
+
+
+def _python() -> Finding:
+    note = f"{platform.python_version()} on {platform.system()} {platform.machine()}, pointclip {version('pointclip')}"
+    return sys.version_info >= (3, 10), note, "" if sys.version_info >= (3, 10) else "install Python 3.10 or newer"
+
+
+def _torch() -> Finding:
+    import torch
+
+    return True, f"{torch.__version__}, {torch.get_num_threads()} CPU threads", ""
+
+
+def _gpu() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+        return True, ", ".join(names), ""
+    built = torch.version.cuda or torch.version.hip
+    why = f"this PyTorch is built for {built} and finds no GPU" if built else "this PyTorch is built for the CPU only"
+    remedy = "check the driver" if built else "install PyTorch's CUDA build if this machine has a GPU"
+    return False, f"{why}: everything runs on the CPU", remedy
+
+
+def _backend(name: str) -> Finding:
+    from pointclip import ops
+
+    reason = ops.why_not(name)
+    return reason is None, reason or "runs", "" if reason is None else "none needed: backend='auto' picks the reference"
+
+
+def _precision() -> Finding:
+    from pointclip.clip.frozen import pick_device
+    from pointclip.clip.precision import supported
+
+    device = pick_device("auto")
+    names = supported(device)
+    if not names:
+        return False, f"no fast low precision on this {device.type}: models run in fp32", ""
+    return True, f"{', '.join(names)} on {device.type}; used where measured faster with the same answers", ""
+
+
+def _open_clip() -> Finding:
+    import open_clip
+
+    return True, f"{version('open_clip_torch')}, {len(open_clip.list_pretrained())} published weights", ""
+
+
+def _embedded() -> Finding:
+    start = time.perf_counter()
+    model = _options.named_network("embedded")
+    seconds = time.perf_counter() - start
+    return True, f"loads in {seconds:.1f} s on {model.device}; precision: {model.clip.precision.why}", ""
+
+
+def _cached_models() -> Finding:
+    from pointclip.weights import hub as _hub
+    from pointclip.weights import loading as weights
+
+    ready = [row.name for row in weights.available() if row.ready and row.name != "embedded"]
+    folder = _hub.cache_root(None)
+    if ready:
+        return True, f"{', '.join(ready[:5])}{' and more' * (len(ready) > 5)} in {folder}", ""
+    return False, f"none in {folder}", "with network they come on first use; else see: pointclip models"
+
+
+def _hub_reached() -> Finding:
+    from pointclip.weights import hub as _hub
+
+    reason = _hub.Probe().failure()
+    remedy = "use --model embedded, ARCH@FILE or local-dir:PATH; behind a proxy set HTTPS_PROXY"
+    return reason is None, reason or f"{_hub.constants.ENDPOINT} answers", "" if reason is None else remedy
+
+
+def _cache_folder() -> Finding:
+    from pointclip._base.cache import cache_folder
+
+    folder = cache_folder("text").parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True, f"{folder} can be written", ""
+    except OSError as error:
+        note = f"{folder} cannot be written ({error.strerror or error}): text features are computed anew each time"
+        return False, note, "set POINTCLIP_CACHE to a folder you can write to"
+
+
+def _optional(module: str, remedy: str) -> Finding:
+    from pointclip._base.optional import require
+
+    if find_spec(module) is None:
+        return False, "not installed (optional)", remedy
+    require(module, extra="viz")
+    try:
+        return True, version(module), ""
+    except PackageNotFoundError:
+        return True, "installed", ""
+
+
+CHECKS: dict[str, Callable[[], Finding]] = {
+    "python": _python,
+    "torch": _torch,
+    "gpu": _gpu,
+    "backend reference": lambda: _backend("reference"),
+    "backend triton": lambda: _backend("triton"),
+    "precision": _precision,
+    "open_clip": _open_clip,
+    "embedded": _embedded,
+    "cached models": _cached_models,
+    "model hub": _hub_reached,
+    "cache folder": _cache_folder,
+    "open3d": lambda: _optional("open3d", "pip install 'pointclip[viz]'"),
+    "h5py": lambda: _optional("h5py", "pip install 'pointclip[data]'"),
+    "ray": lambda: _optional("ray", "pip install 'pointclip[cluster]'"),
+    "pytorch3d": lambda: _optional("pytorch3d", "see pytorch3d.org; only for exchanging data with it"),
+}

@@ -12,7 +12,6 @@ from pointclip._base.words import counted
 from pointclip.cli import console as _console
 from pointclip.cli import options as _options
 from pointclip.cli.boundary import EXIT_BAD_INPUT, bounded
-from pointclip.cli.network import about, load_network
 from pointclip.cli.report import shown
 from pointclip.errors import InputError
 
@@ -22,19 +21,11 @@ Out = Annotated[
 
 
 @bounded
+@_options.shared("labels", "labels_file", "adapter", "templates", "pose")
 def embed(
     paths: _options.Paths,
     out: Out,
-    model: _options.Model = "embedded",
-    views: _options.Views = None,
-    style: _options.Style = None,
-    up: _options.Up = _options.UpAxis.Y,
-    points: _options.Points = 20_000,
-    seed: _options.Seed = 0,
-    keep_outliers: _options.KeepOutliers = False,
-    skip_background: _options.SkipBackground = False,
-    device: _options.Device = "auto",
-    precision: _options.Precision = _options.Format.AUTO,
+    asked: _options.Shared,
     engine: _options.Where = _options.Engine.LOCAL,
     workers: _options.Workers = None,
     json: _options.Json = False,
@@ -44,21 +35,7 @@ def embed(
     A file that cannot be read is told and left out, and the exit code is 2. Stopped at any moment, the same command
     goes on where it was: until the end, what is done lies in OUT.parts.
     """
-    chosen = _options.settings(
-        views=views,
-        style=style,
-        templates=None,
-        labels=(),
-        up=up,
-        precision=precision,
-        device=device,
-        model=model,
-        points=points,
-        seed=seed,
-        keep_outliers=keep_outliers,
-        skip_background=skip_background,
-    )
-    if _run(paths, out, chosen, engine.value, workers, json):
+    if _run(paths, out, _options.settings(asked), engine.value, workers, json):
         raise typer.Exit(EXIT_BAD_INPUT)
 
 
@@ -80,9 +57,9 @@ def _run(
         _console.say_error(error)
     if not len(shapes):
         raise InputError(f"there is no shape to embed, so {out} was not written")
-    network = load_network(chosen)
+    network = _options.load_network(chosen)
     if not json:
-        _console.say_note(about(network))
+        _console.say_note(_options.about(network))
     try:
         with _console.progress(len(shapes)) as bar:
             made = make_index(network, shapes, out, engine=engine, workers=workers, watch=bar.reach)

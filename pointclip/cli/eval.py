@@ -16,7 +16,6 @@ from pointclip.cli import console as _console
 from pointclip.cli import eval_tables as _judged
 from pointclip.cli import options as _options
 from pointclip.cli.boundary import EXIT_BAD_INPUT, bounded
-from pointclip.cli.network import load_network
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ Dataset = Annotated[
     str | None,
     typer.Argument(
         metavar="DATASET",
-        help="A folder of shapes per class, a .csv of paths and labels, or sweethome3d, modelnet40:FOLDER, "
-        "modelnet10:FOLDER, scanobjectnn:FOLDER.",
+        help="A folder of shapes per class, a .csv of paths and labels, or NAME:FOLDER of these: {datasets} (which "
+        "alone needs no folder).",
     ),
 ]
 Split = Annotated[
@@ -74,26 +73,16 @@ Compare = Annotated[
 
 
 @bounded
+@_options.shared("labels", "labels_file", "up")
 def eval_(
     context: typer.Context,
+    asked: _options.Shared,
     dataset: Dataset = None,
     split: Split = None,
     out: Out = None,
     compare: Compare = None,
     limit: Limit = None,
-    adapter: _options.Adapter = None,
-    model: _options.Model = "embedded",
-    views: _options.Views = None,
-    style: _options.Style = None,
-    templates: _options.Templates = None,
     up: Up = None,
-    pose: _options.PoseChoice = _options.Pose.GIVEN,
-    points: _options.Points = 20_000,
-    seed: _options.Seed = 0,
-    keep_outliers: _options.KeepOutliers = False,
-    skip_background: _options.SkipBackground = False,
-    device: _options.Device = "auto",
-    precision: _options.Precision = _options.Format.AUTO,
     val_split: ValSplit = None,
     no_calibrate: NoCalibrate = False,
     reject: Reject = False,
@@ -116,28 +105,14 @@ def eval_(
     from pointclip.evaluation.run import Request
 
     _refuse_inside(dataset, out)
-    chosen = _options.settings(
-        views=views,
-        style=style,
-        templates=templates,
-        labels=(),
-        up=up or _options.UpAxis.Y,
-        precision=precision,
-        device=device,
-        model=model,
-        points=points,
-        seed=seed,
-        keep_outliers=keep_outliers,
-        skip_background=skip_background,
-    )
-    chosen = _options.with_adapter(chosen, adapter, views=views, style=style, templates=templates)
-    chosen = replace(chosen, up="own" if up is None else up.value, pose=_options.pose_beside(pose, up))
+    chosen = _options.settings(replace(asked, up=up or _options.UpAxis.Y))
+    chosen = replace(chosen, up="own" if up is None else up.value)
     request = Request(
         dataset=_short(dataset),
         split=split,
         val_split=val_split,
         limit=limit,
-        seed=seed,
+        seed=chosen.seed,
         calibrate=not no_calibrate,
         reject=reject,
         unknown=tuple(name.strip() for name in (unknown or "").split(",") if name.strip()),
@@ -145,7 +120,7 @@ def eval_(
         with_logits=with_logits,
         engine=engine.value,
         workers=workers,
-        pose=pose.value,
+        pose=chosen.pose,
     )
     opened = cache(partial(_open, dataset, up, chosen))  # a split is listed once
     _run(opened, chosen, request, out, json, _command(context))
@@ -168,7 +143,7 @@ def _run(
 
     open_judged(opened, request)
     folder = None if out is None else check_folder(out)
-    network = load_network(chosen)
+    network = _options.load_network(chosen)
     with _watched(out) as watch:
         found = evaluate(network, opened, request, None if folder is None else folder / "parts", watch)
     used = {"device": str(network.device), "precision": network.clip.precision.name, "templates": network.templates}

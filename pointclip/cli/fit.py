@@ -11,6 +11,7 @@ from rich.text import Text
 from pointclip._base.words import counted
 from pointclip.cli import console as _console
 from pointclip.cli import options as _options
+from pointclip.cli import tables
 from pointclip.cli.boundary import EXIT_INTERRUPTED, bounded
 from pointclip.cli.report import shown
 from pointclip.errors import InputError
@@ -18,12 +19,6 @@ from pointclip.errors import InputError
 if TYPE_CHECKING:
     from pointclip.fewshot.fitting import FewShotResult
     from pointclip.heads.recipe import Recipe
-
-
-class Method(str, Enum):
-    """What ``--method`` takes."""
-
-    ADAPTER, LIGHT, PROBE, CACHE, WEIGHTS = "adapter", "light", "probe", "cache", "weights"
 
 
 class Optimizer(str, Enum):
@@ -45,12 +40,8 @@ Labels = Annotated[
 ]
 HowMany = Annotated[int, typer.Option("--shots", min=1, help="Shapes of each class to learn from.")]
 How = Annotated[
-    Method,
-    typer.Option(
-        "--method",
-        help="adapter: the paper's. light: a small one. probe: logistic regression. cache: keys and values, not "
-        "trained. weights: of the views.",
-    ),
+    str,
+    typer.Option("--method", help="How to learn: {methods}. adapter is the paper's, light is small and quick."),
 ]
 Draw = Annotated[int, typer.Option("--seed", min=0, help="Seed of the shots, their copies and the training.")]
 Copies = Annotated[int, typer.Option("--copies", min=0, help="Augmented copies of each shot.")]
@@ -71,25 +62,19 @@ Cache = Annotated[
 
 
 @bounded
+@_options.shared("labels", "labels_file", "adapter", "seed", "pose")
 def fit(
     folder: Folder,
     out: Out,
+    asked: _options.Shared,
     shots: HowMany = 16,
-    method: How = Method.ADAPTER,
+    method: How = "adapter",
     seed: Draw = 0,
     labels: Labels = None,
-    model: _options.Model = "embedded",
-    views: _options.Views = None,
-    style: _options.Style = None,
-    templates: _options.Templates = None,
-    up: _options.Up = _options.UpAxis.Y,
-    points: _options.Points = 20_000,
     copies: Copies = 4,
     epochs: Epochs = None,
     optimizer: Solver = None,
     lr: Rate = None,
-    device: _options.Device = "auto",
-    precision: _options.Precision = _options.Format.AUTO,
     cache: Cache = None,
     json: _options.Json = False,
 ) -> None:
@@ -97,22 +82,14 @@ def fit(
 
     Stopped at any moment, the same command goes on where it was.
     """
+    from pointclip._base.checks import nearest
     from pointclip.heads.recipe import Recipe
 
+    if method not in tables.methods():
+        raise InputError(f"method {method!r} is unknown: {nearest(method, tables.methods())}")
     recipe = _recipe(method, epochs, optimizer, lr, Recipe)
-    chosen = _options.settings(
-        views=views,
-        style=style,
-        templates=templates,
-        labels=(),
-        up=up,
-        precision=precision,
-        device=device,
-        model=model,
-        points=points,
-        seed=0,
-    )
-    result = _run(Path(folder), chosen, labels, method.value, shots, seed, copies, recipe, out, cache)
+    chosen = _options.settings(asked)
+    result = _run(Path(folder), chosen, labels, method, shots, seed, copies, recipe, out, cache)
     if json:
         _console.write_json({"adapter": out, "labels": list(result.labels), **result.checkpoint.about})
     else:
@@ -120,14 +97,14 @@ def fit(
 
 
 def _recipe(
-    method: Method, epochs: int | None, optimizer: Optimizer | None, lr: float | None, make: "type[Recipe]"
+    method: str, epochs: int | None, optimizer: Optimizer | None, lr: float | None, make: "type[Recipe]"
 ) -> "Recipe | None":
     given: dict[str, Any] = {name: value for name, value in (("epochs", epochs), ("lr", lr)) if value is not None}
     if not given and optimizer is None:
         return None
-    if method not in (Method.ADAPTER, Method.LIGHT):
-        raise InputError(f"--epochs, --optimizer and --lr are for adapters, not for --method {method.value}")
-    by_default = Optimizer.ADAMW if method is Method.LIGHT else Optimizer.SGD
+    if method not in tables.trained_methods():
+        raise InputError(f"--epochs, --optimizer and --lr are for adapters, not for --method {method}")
+    by_default = Optimizer.ADAMW if method == "light" else Optimizer.SGD
     return make.adamw(**given) if (optimizer or by_default) is Optimizer.ADAMW else make(**given)
 
 
@@ -148,21 +125,14 @@ def _run(
     from pointclip.fewshot.fitting import check_out
     from pointclip.fewshot.fitting import fit as learn
     from pointclip.fewshot.resume import FitInterrupted
-    from pointclip.model import PointCLIP
 
     check_out(out)
     reading: dict[str, Any] = {"num_points": chosen.points, "up": chosen.up, "seed": chosen.seed}
     train = ClassFolder(folder, **reading)
     val = ClassFolder(folder, "val", **reading) if "val" in train.splits else None
-    with _console.waiting(f"loading {chosen.model}"):
-        network = PointCLIP.from_pretrained(
-            chosen.model,
-            views=chosen.views,
-            style=chosen.style,
-            templates=chosen.templates,
-            device=chosen.device,
-            precision=chosen.precision,
-        )
+    for split in filter(None, (train, val)):
+        split.drop_outliers = chosen.drop_outliers
+    network = _options.load_network(chosen)
     try:
         return learn(
             network,

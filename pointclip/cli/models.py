@@ -8,24 +8,17 @@ from rich.text import Text
 from pointclip.cli import console as _console
 from pointclip.cli import options as _options
 from pointclip.cli.boundary import bounded
+from pointclip.cli.tables import TABLES
 
 
 @bounded
 def models(json: _options.Json = False) -> None:
-    """List models, and which of them are ready without network; rigs, styles and template sets."""
-    from pointclip import images
-    from pointclip.cameras import rigs
-    from pointclip.prompts import descriptions
-    from pointclip.prompts import sentences as prompts
+    """List models, which are ready without network, and what else can be named: rigs, styles, datasets and more."""
     from pointclip.weights import loading as weights
 
     with _console.waiting("looking for models"):
         found = weights.available()
-    named = {
-        "rigs": rigs.rig_names(),
-        "styles": images.style_names(),
-        "templates": [_options.AUTO_TEMPLATES, *prompts.names(), *descriptions.SHIPPED],
-    }
+    named = {kind: list(table()) for kind, table in TABLES.items()}
     if json:
         _console.write_json({"models": [asdict(row) for row in found], **named})
         return

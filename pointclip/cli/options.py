@@ -1,14 +1,22 @@
-"""The options that several commands share, and how they become settings."""
+"""The options that several commands share, how they become settings, and the model that these name."""
 
-from dataclasses import dataclass, replace
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
-from typing import Annotated
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pointclip.cli import console as _console
 from pointclip.errors import InputError
 
+if TYPE_CHECKING:
+    from pointclip.model import PointCLIP
+
 AUTO_TEMPLATES = "auto"  # the model picks those it was trained with
+_ONLY_NAMED = inspect.Parameter.KEYWORD_ONLY
 
 
 class UpAxis(str, Enum):
@@ -106,6 +114,54 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 
 
 @dataclass(frozen=True)
+class Shared:
+    """What every command takes that looks at shapes; :func:`shared` makes it a command's options."""
+
+    labels: Labels = None
+    labels_file: LabelsFile = None
+    adapter: Adapter = None
+    model: Model = "embedded"
+    views: Views = None
+    style: Style = None
+    templates: Templates = None
+    up: Up = UpAxis.Y
+    pose: PoseChoice = Pose.GIVEN
+    points: Points = 20_000
+    seed: Seed = 0
+    keep_outliers: KeepOutliers = False
+    skip_background: SkipBackground = False
+    device: Device = "auto"
+    precision: Precision = Format.AUTO
+
+
+def shared(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Put the options of :class:`Shared` in the place of a command's one parameter of that type.
+
+    Args:
+        without: Options that the command does not have; they keep their defaults.
+    """
+
+    def expand(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command).parameters
+        place = next(name for name, parameter in own.items() if is_dataclass(parameter.annotation))
+        options = {option.name: option for option in fields(Shared) if option.name not in without}
+
+        @wraps(command)
+        def run(**given: Any) -> None:
+            command(**{place: Shared(**{name: given.pop(name) for name in options})}, **given)
+
+        made = [inspect.Parameter(o.name, _ONLY_NAMED, default=o.default, annotation=o.type) for o in options.values()]
+        listed: list[inspect.Parameter] = []
+        for name, parameter in own.items():
+            listed += made if name == place else [parameter.replace(kind=_ONLY_NAMED)]
+        run.__signature__ = inspect.Signature(listed)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in listed}
+        return run
+
+    return expand
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a run was asked to do: checked, with the defaults filled in.
 
@@ -142,25 +198,16 @@ class Settings:
     skip_background: bool = False
 
 
-def settings(
-    *,
-    views: str | None,
-    style: str | None,
-    templates: str | None,
-    labels: tuple[str, ...],
-    up: UpAxis,
-    precision: Format,
-    device: str,
-    model: str,
-    points: int,
-    seed: int,
-    keep_outliers: bool = False,
-    skip_background: bool = False,
-) -> Settings:
+def settings(asked: Shared, labels: tuple[str, ...] = ()) -> Settings:
     """Fill in defaults and refuse what is wrong, before any weight is loaded.
 
+    Args:
+        asked: The options as they were given.
+        labels: Class names, cleaned; a few-shot head brings its own, and its rig and style.
+
     Raises:
-        InputError: A name is unknown, or the device cannot be used.
+        InputError: A name is unknown, the device cannot be used, or two options contradict each other.
+        WeightsError: The few-shot head is missing, damaged or none.
     """
     from pointclip import images
     from pointclip import model as defaults
@@ -168,53 +215,64 @@ def settings(
     from pointclip.clip.frozen import pick_device
     from pointclip.prompts import descriptions
 
-    views = defaults.DEFAULT_VIEWS if views is None else views
-    style = defaults.DEFAULT_STYLE if style is None else style
-    templates = defaults.DEFAULT_TEMPLATES if templates is None else templates
+    views = defaults.DEFAULT_VIEWS if asked.views is None else asked.views
+    style = defaults.DEFAULT_STYLE if asked.style is None else asked.style
+    templates = defaults.DEFAULT_TEMPLATES if asked.templates is None else asked.templates
     rigs.views(views)
     if style != images.AUTO:
         images.style(style)
     if templates != AUTO_TEMPLATES:
         descriptions.check(templates, labels)
-    pick_device(device)
-    named = (model, views, style, templates, up.value, points, seed, device, precision.value, labels)
-    return Settings(*named, drop_outliers=not keep_outliers, skip_background=skip_background)
+    pick_device(asked.device)
+    if asked.pose is Pose.SEARCH and asked.up is not UpAxis.Y:
+        raise InputError(f"--pose search finds the axis that points up: leave --up {asked.up.value} out")
+    if asked.adapter is not None:
+        views, style, labels = _of_adapter(asked, asked.adapter)
+    named = (asked.model, views, style, templates, asked.up.value, asked.points, asked.seed, asked.device)
+    treated = (not asked.keep_outliers, asked.pose.value, asked.skip_background)
+    return Settings(*named, asked.precision.value, labels, asked.adapter, *treated)
 
 
-def with_adapter(chosen: Settings, adapter: str | None, **given: str | None) -> Settings:
-    """Take labels, rig and style from a few-shot head.
-
-    Raises:
-        InputError: One of them is given besides, in ``given`` by the name of its option.
-        WeightsError: The file is missing, damaged or no few-shot head.
-    """
-    if adapter is None:
-        return chosen
+def _of_adapter(asked: Shared, adapter: str) -> tuple[str, str, tuple[str, ...]]:
     from pointclip.heads.checkpoint import load_checkpoint
 
-    for name, value in given.items():
-        if value is not None:
-            raise InputError(f"--adapter brings its own labels, views, style and templates: leave --{name} out")
+    for name in ("labels", "labels_file", "views", "style", "templates"):
+        if getattr(asked, name) is not None:
+            option = name.replace("_", "-")
+            raise InputError(f"--adapter brings its own labels, views, style and templates: leave --{option} out")
     head = load_checkpoint(adapter)
-    return replace(chosen, views=head.eye.rig, style=head.eye.style, labels=head.labels, adapter=adapter)
+    return head.eye.rig, head.eye.style, head.labels
 
 
-def pose_beside(pose: Pose, up: UpAxis | None) -> str:
-    """Give the pose's name.
+def load_network(chosen: Settings, **others: Any) -> "PointCLIP":
+    """Load the model that settings name.
 
     Args:
-        pose: What was asked for.
-        up: The axis that was given; None, or y as the default, where none was.
-
-    Raises:
-        InputError: The up axis is to be searched for, and given besides.
+        chosen: The settings.
+        others: What :meth:`pointclip.PointCLIP.from_pretrained` is to take instead of theirs.
     """
-    if pose is Pose.SEARCH and up not in (None, UpAxis.Y):
-        raise InputError(f"--pose search finds the axis that points up: leave --up {up.value} out")
-    return pose.value
+    own = {"views": None, "style": None} if chosen.adapter else {}
+    made: dict[str, Any] = {"views": chosen.views, "style": chosen.style, **own, "templates": chosen.templates}
+    made |= {"adapter": chosen.adapter, "device": chosen.device, "precision": chosen.precision}
+    made |= {"drop_outliers": chosen.drop_outliers, "skip_background": chosen.skip_background}
+    with _console.waiting(f"loading {chosen.model}"):
+        return named_network(chosen.model, **made | others)
 
 
-def class_names(labels: str | None, labels_file: str | None) -> tuple[str, ...]:
+def named_network(name: str, **how: Any) -> "PointCLIP":
+    """Load a model by name; the one place of the command line that does."""
+    from pointclip.model import PointCLIP
+
+    return PointCLIP.from_pretrained(name, **how)
+
+
+def about(network: "PointCLIP") -> str:
+    """Word what a model is and where it runs."""
+    known = f"{network.clip.name} on {network.device}, {network.clip.precision.name}"
+    return f"{known}: a small default that needs no network, not CLIP" if network.clip.name == "embedded" else known
+
+
+def class_names(asked: Shared) -> tuple[str, ...]:
     """Read the class names of ``--labels`` or ``--labels-file``, or ModelNet40's where neither is given.
 
     Raises:
@@ -223,8 +281,8 @@ def class_names(labels: str | None, labels_file: str | None) -> tuple[str, ...]:
     from pointclip._base.assets import asset
     from pointclip.prompts.sentences import clean_labels, read_labels
 
-    if labels is not None and labels_file is not None:
+    if asked.labels is not None and asked.labels_file is not None:
         raise InputError("--labels and --labels-file name classes twice: give one of the two")
-    if labels is not None:
-        return clean_labels(labels.split(","))
-    return read_labels(asset("labels/modelnet40.txt") if labels_file is None else labels_file)
+    if asked.labels is not None:
+        return clean_labels(asked.labels.split(","))
+    return read_labels(asset("labels/modelnet40.txt") if asked.labels_file is None else asked.labels_file)

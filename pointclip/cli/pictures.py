@@ -30,6 +30,7 @@ class Shown:
         saliency: (N,) what each point's part adds to the answer.
         note: The model, the rig and the number of points.
         files: What was written, by kind.
+        up: Axis that was found to point up, where it was searched for.
     """
 
     cloud: "PointCloud"
@@ -39,6 +40,7 @@ class Shown:
     saliency: "Tensor | None" = None
     note: str = ""
     files: dict[str, str] = field(default_factory=dict)
+    up: str | None = None
 
 
 def drawn(
@@ -52,7 +54,11 @@ def drawn(
     from pointclip.cameras import rigs
 
     rig = rigs.views(chosen.views) if network is None else network.views
-    shown = Shown(cloud, rig, [], note=f"{rig.rig}, {len(cloud):,} points")
+    up = None
+    if network is not None and chosen.pose == "search":
+        up = network.classify(cloud, chosen.labels, pose=chosen.pose).up
+        cloud = cloud.turned(up)
+    shown = Shown(cloud, rig, [], note=f"{rig.rig}, {len(cloud):,} points" + f", up {up}" * (up is not None), up=up)
     for name, style in _styles(cloud, chosen, compare, network):
         shown.panels.append(_panel(shown, name, style, network, chosen.labels, explain))
     if network is not None:
@@ -110,7 +116,8 @@ def _as_drawn(network: "PointCLIP", style: "Style") -> "PointCLIP":
 
     if network.head is not None or network.style == style:
         return network
-    return PointCLIP(network.clip, network.views, style, network.templates, network.view_weights)
+    kept, weights = network.drop_outliers, network.view_weights
+    return PointCLIP(network.clip, network.views, style, network.templates, weights, drop_outliers=kept)
 
 
 def _pictures(shown: Shown, style: "Style", network: "PointCLIP | None", colors: "Tensor | None" = None) -> "Tensor":

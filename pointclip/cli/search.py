@@ -100,7 +100,7 @@ def _asked(query: str | None, shape: str | None) -> tuple[str, str | None]:
 
 def _load(shapes: "ShapeIndex", model: str | None, templates: str | None, device: str, precision: str) -> "PointCLIP":
     """Load the model of an index, or another name for it."""
-    from pointclip.model import DEFAULT_TEMPLATES, PointCLIP
+    from pointclip.model import DEFAULT_TEMPLATES
     from pointclip.prompts import descriptions
 
     if templates not in (None, DEFAULT_TEMPLATES):
@@ -110,7 +110,7 @@ def _load(shapes: "ShapeIndex", model: str | None, templates: str | None, device
     with _console.waiting(f"loading {name}"):
         made: dict[str, Any] = {"views": eye.views, "style": eye.drawn, "templates": templates or DEFAULT_TEMPLATES}
         made |= {option: getattr(shapes.origin, option) for option in ("drop_outliers", "skip_background")}
-        network = PointCLIP.from_pretrained(name, **made, device=device, precision=precision)
+        network = _options.named_network(name, **made, device=device, precision=precision)
     shapes.refuse_another(network.clip.name, network.clip.identity)
     return network
 

@@ -12,7 +12,6 @@ from pointclip import __version__
 from pointclip.cli import console as _console
 from pointclip.cli import options as _options
 from pointclip.cli.boundary import bounded, exit_code, sentence
-from pointclip.cli.network import load_network
 from pointclip.cli.pictures import Shown, best, drawn
 from pointclip.errors import InputError
 
@@ -52,59 +51,40 @@ class _Wishes:
 
 
 @bounded
+@_options.shared()
 def show(
     paths: _options.Paths,
+    asked: _options.Shared,
     out: Out = ".",
-    labels: _options.Labels = None,
-    labels_file: _options.LabelsFile = None,
     compare: Compare = False,
     html: Html = None,
     window: Window = False,
     snapshot: Snapshot = None,
     explain: Explain = False,
     ply: Ply = None,
-    model: _options.Model = "embedded",
-    views: _options.Views = None,
-    style: _options.Style = None,
-    adapter: _options.Adapter = None,
-    templates: _options.Templates = None,
-    up: _options.Up = _options.UpAxis.Y,
-    points: _options.Points = 20_000,
-    seed: _options.Seed = 0,
-    device: _options.Device = "auto",
-    precision: _options.Precision = _options.Format.AUTO,
     json: _options.Json = False,
 ) -> None:
     """Draw each shape's views on one contact sheet, SHAPE-views.png.
 
-    With --labels, --labels-file, --adapter or --explain a model is loaded, and each view's best label stands under it.
+    With --labels, --labels-file, --adapter, --explain or --pose search a model is loaded, and each view's best label
+    stands under it.
     """
     wishes = _Wishes(out, compare, html, window, snapshot, explain, ply)
-    asked = bool(labels or labels_file or adapter or explain)
-    chosen = _options.settings(
-        views=views,
-        style=style,
-        templates=templates,
-        labels=_options.class_names(labels, labels_file) if asked else (),
-        up=up,
-        precision=precision,
-        device=device,
-        model=model,
-        points=points,
-        seed=seed,
-    )
-    given = {"labels": labels, "labels-file": labels_file, "views": views, "style": style, "templates": templates}
-    chosen = _options.with_adapter(chosen, adapter, **given)
+    searched = asked.pose is _options.Pose.SEARCH
+    answers = bool(asked.labels or asked.labels_file or asked.adapter or explain or searched)
+    chosen = _options.settings(asked, _options.class_names(asked) if answers else ())
     if ply and not explain:
         raise InputError("--ply saves what --explain finds: give both")
-    if compare and adapter:
+    if asked.skip_background and not answers:
+        raise InputError("--skip-background is for a model's answers, and none is asked for: name the --labels too")
+    if compare and asked.adapter:
         raise InputError("--adapter knows one style: leave --compare out")
-    code = _run(paths, chosen, wishes, asked, json)
+    code = _run(paths, chosen, wishes, answers, json)
     if code:
         raise typer.Exit(code)
 
 
-def _run(paths: Sequence[str], chosen: _options.Settings, wishes: _Wishes, asked: bool, json: bool) -> int:
+def _run(paths: Sequence[str], chosen: _options.Settings, wishes: _Wishes, answers: bool, json: bool) -> int:
     from pointclip.points import load
     from pointclip.reading.clouds import find_shapes, read_clouds
 
@@ -113,9 +93,9 @@ def _run(paths: Sequence[str], chosen: _options.Settings, wishes: _Wishes, asked
         if len(items) > 1 and getattr(wishes, name):
             raise InputError(f"--{name} takes one shape, and {len(items)} are named")
     targets = _targets([item.path for item in items], wishes.out)
-    network = load_network(chosen) if asked and not all(item.error for item in items) else None
+    network = _options.load_network(chosen) if answers and not all(item.error for item in items) else None
     told, faults = [], []
-    read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed)
+    read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed, drop_outliers=chosen.drop_outliers)
     for item in read_clouds(items, read):
         try:
             if item.error is not None:
@@ -180,7 +160,8 @@ def _write(shown: Shown, target: Path, wishes: _Wishes) -> None:
 
 
 def _entry(path: str, shown: Shown) -> dict[str, Any]:
-    entry: dict[str, Any] = {"path": path, **shown.files, "views": list(shown.views.names)}
+    up = {} if shown.up is None else {"up": shown.up}
+    entry: dict[str, Any] = {"path": path, **shown.files, **up, "views": list(shown.views.names)}
     if shown.prediction is None:
         return entry
     prediction = shown.prediction
