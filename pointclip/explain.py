@@ -102,7 +102,7 @@ def _leads(model: "PointCLIP", cloud: PointCloud, index: Tensor, text: Tensor, r
     )
     features = model.clip.encode_images(pictures.flatten(0, 1), normalized=style.clip_normalized)
     features = features.unflatten(0, pictures.shape[:2])
-    logits = model._logits(features, text).float().cpu()
+    logits = model.logits(features, text).float().cpu()
     if logits.shape[1] == 1:
         return logits[:, 0]
     others = logits.clone()

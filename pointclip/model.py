@@ -4,20 +4,21 @@ import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import overload
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pointclip import fusion, images
 from pointclip._base.checks import check_floating, check_shape
 from pointclip.cameras import rigs as _rigs
 from pointclip.cameras.rigs import Views
 from pointclip.clip.frozen import FrozenClip
+from pointclip.clip.still import StillModule
 from pointclip.errors import InputError
 from pointclip.heads.checkpoint import Checkpoint, Eye, load_checkpoint
-from pointclip.points import PointCloud, far_outliers, normalize_unit_sphere
-from pointclip.points.poses import check_pose, predict
+from pointclip.points import PointCloud, as_cloud, normalize_unit_sphere, without_outliers
+from pointclip.points.poses import check_pose, ups_of
 from pointclip.prediction import Prediction as Prediction
 from pointclip.prompts.descriptions import Prompts
 from pointclip.prompts.sentences import clean_labels
@@ -28,7 +29,7 @@ DEFAULT_STYLE = images.AUTO
 DEFAULT_TEMPLATES = "auto"
 
 
-class PointCLIP(nn.Module):
+class PointCLIP(StillModule):
     """Recognise 3D shapes with a frozen 2D vision-language model (after PointCLIP, Zhang et al., CVPR 2022).
 
     Usually made by :meth:`from_pretrained`.
@@ -65,7 +66,8 @@ class PointCLIP(nn.Module):
         self.views = _rigs.views(views).to(clip.device)
         self.style = images.AUTO if style == images.AUTO else images.style(style)
         self.drop_outliers = drop_outliers
-        self.templates = _fitting_templates(clip.name) if templates == "auto" else templates
+        fitting = "label" if clip.name == "embedded" else "shape"
+        self.templates = fitting if templates == "auto" else templates
         num_views = self.views.num_views
         chosen = fusion.uniform_weights(num_views) if view_weights is None else view_weights
         self.register_buffer("view_weights", fusion.check_weights(chosen, num_views).to(clip.device))
@@ -163,26 +165,16 @@ class PointCLIP(nn.Module):
         normals = None if normals is None else normals.to(self.device, torch.float32)
         colors = None if colors is None else colors.to(self.device, torch.float32)
         cloud = points.to(self.device, torch.float32)
-        strays = far_outliers(cloud) if self.drop_outliers and style.unit_sphere else None
-        if strays is None or not bool(strays.any()):
+        if not self.drop_outliers or not style.unit_sphere:
             return self._draw(style, cloud, normals, colors)
-        parts = []
-        for row, kept in enumerate(~strays):
-            known = (None if one is None else one[row : row + 1, kept] for one in (normals, colors))
-            parts.append(self._draw(style, cloud[row : row + 1, kept], *known))
-        return torch.cat(parts)
+        return torch.cat([self._draw(style, *rows) for rows in without_outliers(cloud, normals, colors)])
 
     def _draw(self, style: images.Style, cloud: Tensor, normals: Tensor | None, colors: Tensor | None) -> Tensor:
         cloud = normalize_unit_sphere(cloud) if style.unit_sphere else cloud
         return images.render(cloud, self.views, style, self.clip.image_size, normals, colors)
 
     def encode_views(self, points: Tensor, normals: Tensor | None = None, colors: Tensor | None = None) -> Tensor:
-        """Encode every view of every cloud.
-
-        Args:
-            points: (B, N, 3) float.
-            normals: (B, N, 3) float, or None.
-            colors: (B, N, 3) float, or None.
+        """Encode every view of every cloud, given as to :meth:`render`.
 
         Returns:
             (B, V, C) float32, unit length.
@@ -233,9 +225,18 @@ class PointCLIP(nn.Module):
         Raises:
             InputError: A shape or dtype does not fit, or text features are missing or not the adapter's.
         """
-        return self._logits(self.encode_views(points, normals, colors), text_features)
+        return self.logits(self.encode_views(points, normals, colors), text_features)
 
-    def _logits(self, features: Tensor, text: Tensor | None) -> Tensor:
+    def logits(self, features: Tensor, text: Tensor | None = None) -> Tensor:
+        """Compute class logits from view features.
+
+        Args:
+            features: (B, V, C) float, from :meth:`encode_views`.
+            text: (K, C) float, from :meth:`encode_labels`; None with an adapter, which has its own.
+
+        Returns:
+            (B, K) float32, see :meth:`forward`, which raises the same.
+        """
         if self.head is not None:
             if self.few_shot is not None and text is not None:
                 self.few_shot.check_text(text)
@@ -244,45 +245,33 @@ class PointCLIP(nn.Module):
             raise InputError("without an adapter text_features are needed: pass model.encode_labels([...])")
         return fusion.fuse(features, text, self.view_weights, self.clip.logit_scale)
 
-    @overload
-    def classify(
-        self, cloud: PointCloud, labels: Sequence[str] | None = None, top_k: int | None = None, pose: str = "given"
-    ) -> Prediction: ...
-
-    @overload
-    def classify(
-        self,
-        cloud: Sequence[PointCloud],
-        labels: Sequence[str] | None = None,
-        top_k: int | None = None,
-        pose: str = "given",
-    ) -> list[Prediction]: ...
-
     @torch.no_grad()
     def classify(
         self,
-        cloud: PointCloud | Sequence[PointCloud],
+        cloud: Any,
         labels: Sequence[str] | None = None,
         top_k: int | None = None,
         pose: str = "given",
-    ) -> Prediction | list[Prediction]:
+    ) -> Any:
         """Name a shape, or each of a list of shapes.
 
         Args:
-            cloud: A point cloud, or several (their sizes may differ).
+            cloud: What is held: a point cloud, a path, an (N, 3) array or tensor, a trimesh or Open3D object; or a
+                list or tuple of these.
             labels: K class names; None with an adapter, which knows its own.
             top_k: How many of the best labels to give; None gives all K.
             pose: ``"given"`` takes +y as up. ``"search"`` tries all six axes, which takes six times as long, and keeps
                 the most confident prediction; its ``up`` says which axis that was.
 
         Returns:
-            A prediction for a cloud, a list for a list.
+            A :class:`Prediction`, and a list of them for a list.
 
         Raises:
             InputError: ``labels``, ``top_k`` or ``pose`` make no sense, or the labels are not the adapter's.
         """
         if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
             raise InputError(f"top_k must be a whole number of at least 1, got {top_k}")
+        many = isinstance(cloud, list | tuple)
         check_pose(pose)
         known = () if self.few_shot is None else self.few_shot.labels
         wanted = clean_labels(known if labels is None else labels)
@@ -290,12 +279,22 @@ class PointCLIP(nn.Module):
             self.few_shot.check_labels(wanted)
         classes = tuple(map(str, known if labels is None else labels))
         text = self.encode_labels(classes) if self.head is None else self.head.text
-        if isinstance(cloud, PointCloud):
-            return predict(self, cloud, classes, text, top_k, pose)
-        if isinstance(cloud, str | Path | Tensor) or not all(isinstance(one, PointCloud) for one in cloud):
-            raise InputError("classify takes point clouds: make one with pointclip.load(path) or PointCloud(points)")
-        return [predict(self, one, classes, text, top_k, pose) for one in cloud]
+        found = [self._predict(as_cloud(one), classes, text, top_k, pose) for one in (cloud if many else [cloud])]
+        return found if many else found[0]
 
+    def _predict(
+        self, cloud: PointCloud, classes: tuple[str, ...], text: Tensor, top_k: int | None, pose: str
+    ) -> Prediction:
+        """Predict with each axis that the pose allows as up; of several the most confident prediction is kept."""
+        tried = []
+        shared = {"name": cloud.name, "view_weights": self.view_weights.float().cpu(), "view_names": self.views.names}
+        for up in ups_of(pose):
+            features = self.encode_views(*cloud.turned(up).batched())
+            alone = fusion.view_logits(features, text, self.clip.logit_scale)[0]
+            tried.append(Prediction.of(self.logits(features, text)[0], alone, classes, top_k, up=up, **shared))
+        return max(tried, key=lambda prediction: prediction.probs[0])
 
-def _fitting_templates(name: str) -> str:
-    return "label" if name == "embedded" else "shape"
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "PointCLIP":
+        super()._apply(fn, recurse)
+        self.views = self.views.to(self.device)
+        return self

@@ -133,6 +133,28 @@ class Prediction:
     view_names: tuple[str, ...] = ()
     up: str = "y"
 
+    @classmethod
+    def of(
+        cls, logits: Tensor, view_logits: Tensor, classes: tuple[str, ...], top_k: int | None = None, **about: Any
+    ) -> "Prediction":
+        """Rank the classes by their logits.
+
+        Args:
+            logits: (K,) float.
+            view_logits: (V, K) float.
+            classes: K names.
+            top_k: How many of the best to give; None gives all K.
+            **about: Further attributes.
+
+        Example:
+            >>> Prediction.of(torch.tensor([0.0, 9.0]), torch.zeros(1, 2), ("chair", "lamp"), top_k=1).labels
+            ('lamp',)
+        """
+        logits = logits.float().cpu()
+        best = logits.softmax(-1).topk(min(top_k or len(classes), len(classes)))
+        labels, probs = tuple(classes[i] for i in best.indices.tolist()), tuple(best.values.tolist())
+        return cls(labels, probs, logits, view_logits.float().cpu(), classes, **about)
+
     @property
     def label(self) -> str:
         """The most probable class."""

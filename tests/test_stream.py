@@ -7,10 +7,11 @@ import weakref
 import pytest
 import torch
 
+from pointclip.datasets.paths import Item, find_shapes
 from pointclip.errors import InputError
 from pointclip.points import PointCloud
 from pointclip.reading import clouds as stream
-from pointclip.reading.clouds import Item, find_shapes, read_clouds
+from pointclip.reading.clouds import read_clouds
 
 
 def names(found, root):

@@ -125,3 +125,13 @@ def refusals(path: Path, remedy: str = "free some space, or name another place")
         raise  # the reader of a pipe has enough: no fault of the path
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}): {remedy}") from error
+
+
+def check_out(path: str | Path) -> None:
+    """Refuse, before the long work, a file that cannot be written.
+
+    Raises:
+        InputError: It is a folder or read-only, or there is no folder to write it into.
+    """
+    check_file(Path(path))
+    check_folder(Path(path).absolute().parent)

@@ -17,9 +17,9 @@ from pointclip.cli.boundary import bounded, exit_code, sentence
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
+    from pointclip.datasets.paths import Item
     from pointclip.model import PointCLIP
     from pointclip.points import PointCloud
-    from pointclip.reading.clouds import Item
 
 SaveViews = Annotated[
     str | None, typer.Option("--save-views", metavar="DIR", help="Save each shape's pictures, one PNG per view.")
@@ -61,7 +61,7 @@ class _Outputs:
 def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _Outputs) -> int:
     """Classify all files; return the exit code."""
     from pointclip._base.files import check_folder
-    from pointclip.reading.clouds import find_shapes
+    from pointclip.datasets.paths import find_shapes
 
     items = find_shapes(paths)
     if outputs.csv is not None and Path(outputs.csv).resolve() in {Path(item.path).resolve() for item in items}:

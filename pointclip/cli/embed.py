@@ -43,9 +43,9 @@ def _run(
     paths: Sequence[str], out: str, chosen: _options.Settings, engine: str, workers: int | None, json: bool
 ) -> bool:
     """Embed all files; tell whether one was left out."""
+    from pointclip._base.files import check_out
     from pointclip.datasets.files import Files
-    from pointclip.fewshot.fitting import check_out
-    from pointclip.reading.clouds import find_shapes
+    from pointclip.datasets.paths import find_shapes
     from pointclip.search.retrieval import make_index
 
     check_out(out)

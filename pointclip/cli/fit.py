@@ -120,9 +120,9 @@ def _run(
     out: str,
     cache: str | None,
 ) -> "FewShotResult":
+    from pointclip._base.files import check_out
     from pointclip.datasets.folder import ClassFolder
     from pointclip.encoding.cached import Augmentation
-    from pointclip.fewshot.fitting import check_out
     from pointclip.fewshot.fitting import fit as learn
     from pointclip.fewshot.resume import FitInterrupted
 

@@ -57,7 +57,7 @@ def search(
 
     Model, views, style and reading of a shape are the index's own. --templates puts the words into templates.
     """
-    from pointclip.fewshot.fitting import check_out
+    from pointclip._base.files import check_out
     from pointclip.search.index import ShapeIndex
 
     words, path = _asked(query, shape)

@@ -16,6 +16,7 @@ from pointclip._base.checks import check_floating, check_shape
 from pointclip._base.threads import spread
 from pointclip.clip import patches as background
 from pointclip.clip import precision as precisions
+from pointclip.clip.still import StillModule
 from pointclip.clip.towers import VisionTower
 from pointclip.errors import InputError
 from pointclip.prompts import descriptions
@@ -26,7 +27,7 @@ _SENTENCES_AT_ONCE = 256
 _CLIPS_OWN_SCALE = 100.0
 
 
-class FrozenClip(nn.Module):
+class FrozenClip(StillModule):
     """The two towers of a loaded model, frozen, in evaluation mode for good.
 
     The image tower is cast once to ``precision``. The text tower stays in float32: its features equal open_clip's own,
@@ -103,10 +104,6 @@ class FrozenClip(nn.Module):
     def embed_dim(self) -> int:
         """The number of feature channels C."""
         return self.encode_sentences(["a"]).shape[1]
-
-    def train(self, mode: bool = True) -> "FrozenClip":
-        """Stay in evaluation mode, whatever the model around it does."""
-        return super().train(False)
 
     def encode_images(self, images: Tensor, normalized: bool = True) -> Tensor:
         """Encode images.

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pointclip.datasets.listed import Entry, ListedFiles
+from pointclip.datasets.paths import find_shapes
 from pointclip.errors import DatasetError
-from pointclip.reading.clouds import find_shapes
 
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 

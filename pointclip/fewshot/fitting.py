@@ -11,7 +11,7 @@ from torch import Tensor
 from pointclip import __version__
 from pointclip._base.cache import cache_folder
 from pointclip._base.checks import nearest
-from pointclip._base.files import check_file, check_folder
+from pointclip._base.files import check_out
 from pointclip._base.leaks import refuse_test_split
 from pointclip._base.words import counted
 from pointclip.datasets.protocol import Dataset, id_of, label_of
@@ -156,16 +156,6 @@ def fit(
         result.save(out)
     tuner.forget()
     return result
-
-
-def check_out(path: str | Path) -> None:
-    """Refuse, before the long work, a file that cannot be written.
-
-    Raises:
-        InputError: It is a folder or read-only, or there is no folder to write it into.
-    """
-    check_file(Path(path))
-    check_folder(Path(path).absolute().parent)
 
 
 def _check(method: str, recipe: Recipe | None, train: Dataset, val: Dataset | None) -> None:

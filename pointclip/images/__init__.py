@@ -5,7 +5,7 @@ from pointclip.images import (
     published,  # noqa: F401
     shaded,  # noqa: F401
 )
-from pointclip.images.render import render, viewable
+from pointclip.images.drawing import render, viewable
 from pointclip.images.style import (
     AUTO,
     STYLES,

@@ -3,13 +3,14 @@
 from pointclip.points.cloud import PointCloud
 from pointclip.points.farthest import farthest_point_subset
 from pointclip.points.frames import augment, normalize_unit_sphere, turn_up
-from pointclip.points.loading import load
+from pointclip.points.loading import as_cloud, load
 from pointclip.points.normals import estimate_normals
-from pointclip.points.outliers import far_outliers
+from pointclip.points.outliers import far_outliers, without_outliers
 from pointclip.points.sampling import sample_surface
 
 __all__ = [
     "PointCloud",
+    "as_cloud",
     "augment",
     "estimate_normals",
     "far_outliers",
@@ -18,4 +19,5 @@ __all__ = [
     "normalize_unit_sphere",
     "sample_surface",
     "turn_up",
+    "without_outliers",
 ]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,6 +71,42 @@ def load(
     normals = None if raw.normals is None else turn_up(torch.from_numpy(raw.normals), up).numpy()
     cloud = PointCloud._from_raw(RawPoints(points.numpy(), normals, raw.colors), Path(path).stem)
     return replace(cloud, points=normalize_unit_sphere(cloud.points)) if normalize else cloud
+
+
+def as_cloud(shape: Any) -> PointCloud:
+    """Turn what a user holds into a point cloud.
+
+    Args:
+        shape: A point cloud, which stays as it is; a path, read by :func:`load`; an (N, 3) array or tensor; or a
+            trimesh or Open3D mesh or cloud.
+
+    Returns:
+        The cloud.
+
+    Raises:
+        InputError: It is none of these.
+
+    Example:
+        >>> as_cloud(torch.rand(5, 3))
+        PointCloud(5 points, name='')
+    """
+    if isinstance(shape, PointCloud):
+        return shape
+    if isinstance(shape, str | Path):
+        return load(shape)
+    if isinstance(shape, torch.Tensor):
+        return PointCloud(shape.detach())
+    if isinstance(shape, np.ndarray):
+        return PointCloud.from_numpy(shape)
+    library = type(shape).__module__.split(".")[0]
+    if library == "trimesh":
+        return PointCloud.from_trimesh(shape)
+    if library == "open3d":
+        return PointCloud.from_open3d(shape)
+    raise InputError(
+        f"a shape must be a path, a PointCloud, an (N, 3) array or tensor, or a trimesh or Open3D object, got "
+        f"{type(shape).__name__}"
+    )
 
 
 def _one_place(raw: RawPoints) -> str:

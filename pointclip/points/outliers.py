@@ -1,6 +1,9 @@
 """Stray points far from a shape, which would otherwise decide its centre and its scale."""
 
+from collections.abc import Iterator
+
 import torch
+from torch import Tensor
 
 from pointclip.points.frames import _check_points
 
@@ -60,3 +63,25 @@ def far_outliers(points: torch.Tensor) -> torch.Tensor:
 def _ranked(values: torch.Tensor, most: int, rank: torch.Tensor) -> torch.Tensor:
     """Take of each axis (..., 3, N) the value that ``rank`` (..., 1, 1) others exceed, (..., 3)."""
     return values.topk(most).values.gather(-1, rank.expand(*values.shape[:-1], 1)).squeeze(-1)
+
+
+def without_outliers(points: Tensor, *others: Tensor | None) -> Iterator[tuple[Tensor, ...]]:
+    """Yield a batch without its far outliers: whole where it has none, else cloud by cloud.
+
+    Args:
+        points: (B, N, 3) float.
+        *others: (B, N, ...) what belongs to the points, or None.
+
+    Yields:
+        Points and others of some clouds, in their order; the clouds then differ in N.
+
+    Example:
+        >>> [len(points) for points, in without_outliers(torch.rand(2, 100, 3))]
+        [2]
+    """
+    strays = far_outliers(points)
+    if not bool(strays.any()):
+        yield points, *others  # type: ignore[misc,arg-type]
+        return
+    for row, kept in enumerate(~strays):
+        yield tuple(None if one is None else one[row : row + 1, kept] for one in (points, *others))  # type: ignore[misc,arg-type]

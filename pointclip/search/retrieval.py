@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from pointclip import __version__, images
+from pointclip._base.files import check_out
 from pointclip.encoding.job import encode_dataset
 from pointclip.errors import InputError
-from pointclip.fewshot.fitting import check_out
 from pointclip.fusion.pooling import weighted_mean
 from pointclip.heads.checkpoint import Eye
 from pointclip.points import PointCloud

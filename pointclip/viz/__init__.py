@@ -1,8 +1,8 @@
 """Pictures for people: a contact sheet, a page to turn the shape on, an Open3D window."""
 
-from pointclip.viz.page import page, write_page
 from pointclip.viz.panels import Panel, view_captions
 from pointclip.viz.sheet import contact_sheet, write_sheet
+from pointclip.viz.turntable import page, write_page
 from pointclip.viz.window import open_window, write_snapshot
 
 __all__ = [
