@@ -11,20 +11,28 @@ from pointclip.errors import InputError
 from pointclip.meshes.arrays import read_npy, read_npz
 from pointclip.meshes.columns import as_colors
 from pointclip.meshes.geometry import Mesh, RawPoints
+from pointclip.meshes.off import read_off
 from pointclip.meshes.pcd import read_pcd
-from pointclip.meshes.scene import MESH_KINDS, from_scene, read_scene
+from pointclip.meshes.ply import read_ply
+from pointclip.meshes.scene import from_scene, read_gltf, read_obj
+from pointclip.meshes.stl import read_stl
 from pointclip.meshes.text import looks_like_points, read_text
 
 __all__ = ["KNOWN_SUFFIXES", "Mesh", "RawPoints", "as_colors", "from_scene", "is_shape", "load_geometry"]
 
-_CLOUD_READERS: dict[str, Callable[[Path], RawPoints]] = {
+_READERS: dict[str, Callable[[Path], Mesh | RawPoints]] = {
+    "off": read_off,
+    "obj": read_obj,
+    "ply": read_ply,
+    "stl": read_stl,
+    "glb": read_gltf,
+    "gltf": read_gltf,
     "npy": read_npy,
     "npz": read_npz,
     "pcd": read_pcd,
     **dict.fromkeys(("xyz", "pts", "txt", "csv", "asc", "xyzrgb", "xyzn"), read_text),
 }
-KNOWN_SUFFIXES = tuple(f".{kind}" for kind in (*MESH_KINDS, *_CLOUD_READERS))
-
+KNOWN_SUFFIXES = tuple(f".{kind}" for kind in _READERS)
 _ANY_TEXT = (".txt", ".csv", ".asc")
 
 
@@ -69,8 +77,7 @@ def load_geometry(path: str | Path) -> Mesh | RawPoints:
     path = Path(path)
     try:
         _check_file(path)
-        kind = path.suffix[1:].lower()
-        geometry = _CLOUD_READERS[kind](path) if kind in _CLOUD_READERS else read_scene(path, kind)
+        geometry = _READERS[path.suffix[1:].lower()](path)
     except OSError as error:
         raise InputError(f"{path} cannot be opened ({error.strerror or error}): check its permissions") from error
     return geometry if isinstance(geometry, Mesh) else _finite(path, geometry)

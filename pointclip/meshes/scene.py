@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,36 +11,43 @@ from typing import Any
 import numpy as np
 
 from pointclip.errors import InputError
+from pointclip.meshes.companions import companions
 from pointclip.meshes.geometry import Mesh, RawPoints
-from pointclip.meshes.obj import companions
-from pointclip.meshes.off import off_vertex_colors
+from pointclip.meshes.gltf import checked_gltf
+from pointclip.meshes.obj import tidied_obj
 from pointclip.meshes.paint import paint
-from pointclip.meshes.repair import REPAIR, mended
+from pointclip.meshes.repair import REPAIR, sound
 
-MESH_KINDS = ("off", "obj", "ply", "stl", "glb", "gltf")
 UNPAINTED = 0.8  # light grey, for the parts without a colour of a mesh that has colours elsewhere
 
 
-def read_scene(path: Path, kind: str) -> Mesh | RawPoints:
-    """Read a mesh file, flatten its scene with all transforms and keep its colours.
-
-    Args:
-        path: The file.
-        kind: One of ``MESH_KINDS``.
-
-    Returns:
-        A mesh, or bare points when the file holds vertices and no face.
+def read_obj(path: Path) -> Mesh | RawPoints:
+    """Read an .obj file with its materials and textures; without faces its vertices are a cloud.
 
     Raises:
-        InputError: The file is damaged, holds no geometry, or coordinates that are not finite.
+        InputError: The file is damaged, or holds no geometry.
     """
-    data = mended(path, kind)
-    geometry = from_scene(_open(path, kind, data), str(path))
-    if kind == "off" and isinstance(geometry, Mesh):
-        return _with_off_colors(geometry, data)
-    if isinstance(geometry, RawPoints) and kind in ("off", "stl"):
-        raise InputError(f"{path} holds no faces: {REPAIR}, as a mesh")
-    return geometry
+    notes: list[str] = []
+    return _read(path, "obj", tidied_obj(path, notes), notes)
+
+
+def read_gltf(path: Path) -> Mesh | RawPoints:
+    """Read a .gltf or .glb file, whichever of the two it is, with all transforms applied.
+
+    Raises:
+        InputError: The file is damaged, needs what is not read here, or holds no geometry.
+    """
+    notes: list[str] = []
+    kind, data = checked_gltf(path, notes)
+    return _read(path, kind, data, notes)
+
+
+def _read(path: Path, kind: str, data: bytes, notes: list[str]) -> Mesh | RawPoints:
+    resolver = companions(path)
+    geometry = from_scene(_open(path, kind, data, resolver), str(path))
+    missing = dict.fromkeys(Path(name.replace("\\", "/").strip()).name for name in resolver.missing)
+    notes += [f"{name} was not found, so its colours are left out" for name in missing]
+    return replace(geometry, notes=(*geometry.notes, *notes))
 
 
 def from_scene(scene: Any, source: str) -> Mesh | RawPoints:
@@ -62,26 +70,19 @@ def from_scene(scene: Any, source: str) -> Mesh | RawPoints:
             elif len(geometry.vertices):
                 clouds.append(_cloud(geometry, matrix))
     if parts:
-        return _join(parts)
+        return sound(source, _join(parts))
     if clouds:
         return _join_clouds(clouds)
     raise InputError(f"{source} holds no faces and no points: {REPAIR}")
 
 
-def _with_off_colors(mesh: Mesh, data: bytes) -> Mesh:
-    colors = off_vertex_colors(data)
-    if colors is None or len(colors) != len(mesh.vertices):
-        return mesh
-    return Mesh(mesh.vertices, mesh.faces, colors[mesh.faces])
-
-
-def _open(path: Path, kind: str, data: bytes) -> Any:
+def _open(path: Path, kind: str, data: bytes, resolver: Any) -> Any:
     """Let trimesh read the file; whatever goes wrong in there becomes one sentence."""
     import trimesh
 
     _quiet()
     try:
-        return trimesh.load_scene(io.BytesIO(data), file_type=kind, resolver=companions(path), process=False)
+        return trimesh.load_scene(io.BytesIO(data), file_type=kind, resolver=resolver, process=False)
     except MemoryError:
         raise
     except ImportError as error:
@@ -111,7 +112,8 @@ def _move(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 def _part(source: str, geometry: Any, matrix: np.ndarray) -> Mesh:
     vertices = _move(np.array(geometry.vertices, dtype=np.float64), matrix)
     faces = np.array(geometry.faces, dtype=np.int64)
-    _check_part(source, vertices, faces)
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        raise InputError(f"{source} has faces that name vertices it does not hold, so it was cut short: {REPAIR}")
     colors, uv, image = paint(geometry, faces)
     if np.linalg.det(matrix[:3, :3]) < 0:  # a mirrored copy: turn its faces, so that normals still point outwards
         faces = faces[:, ::-1]
@@ -120,14 +122,6 @@ def _part(source: str, geometry: Any, matrix: np.ndarray) -> Mesh:
     if image is None:
         return Mesh(vertices, faces, colors)
     return Mesh(vertices, faces, colors, uv, np.zeros(len(faces), dtype=np.int32), (image,))
-
-
-def _check_part(source: str, vertices: np.ndarray, faces: np.ndarray) -> None:
-    if faces.min() < 0 or faces.max() >= len(vertices):
-        raise InputError(f"{source} has faces that name vertices it does not hold, so it was cut short: {REPAIR}")
-    broken = int((~np.isfinite(vertices).all(axis=1)).sum())
-    if broken:
-        raise InputError(f"{source} has NaN or infinite coordinates in {broken} of {len(vertices)} vertices: {REPAIR}")
 
 
 def _check_rows(source: str, vertices: np.ndarray) -> None:
@@ -160,21 +154,8 @@ def _or_filled(array: np.ndarray | None, shape: tuple[int, ...], value: float) -
 def _cloud(geometry: Any, matrix: np.ndarray) -> RawPoints:
     points = _move(np.array(geometry.vertices, dtype=np.float64), matrix)
     colors = np.asarray(getattr(geometry, "colors", ()))
-    normals = _ply_normals(geometry.metadata.get("_ply_raw", {}))
-    return RawPoints(
-        points,
-        normals if normals is not None and len(normals) == len(points) else None,
-        colors[:, :3].astype(np.float32) / 255.0 if len(colors) == len(points) and colors.ndim == 2 else None,
-    )
-
-
-def _ply_normals(elements: Any) -> np.ndarray | None:
-    """Fetch the normals of a PLY point cloud, which trimesh reads and then leaves out of its PointCloud."""
-    data = elements.get("vertex", {}).get("data") if isinstance(elements, dict) else None
-    names = data if isinstance(data, dict) else getattr(getattr(data, "dtype", None), "names", None) or ()
-    if data is None or not {"nx", "ny", "nz"} <= set(names):
-        return None
-    return np.column_stack([np.asarray(data[axis], dtype=np.float64).reshape(-1) for axis in ("nx", "ny", "nz")])
+    known = len(colors) == len(points) and colors.ndim == 2
+    return RawPoints(points, None, colors[:, :3].astype(np.float32) / 255.0 if known else None)
 
 
 def _join_clouds(clouds: list[RawPoints]) -> RawPoints:
