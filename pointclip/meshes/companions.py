@@ -4,6 +4,7 @@ import re
 from functools import cache
 from pathlib import Path, PureWindowsPath
 from typing import Any
+from urllib.parse import unquote
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".tga", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dds")
 _OPTIONS = re.compile(r"^(\s*map_\w+)((?:\s+-\w+(?:\s+(?:[-+]?[\d.]+(?=\s)|on|off|[rgbml](?=\s)))*)+)\s+", re.I | re.M)
@@ -77,7 +78,8 @@ def find(folder: Path, name: str) -> Path:
     roof = home.parent if wanted.suffix.lower() in _IMAGES else home
     if named.is_file() and named.is_relative_to(roof):
         return named
-    close = [entry for entry in sorted(folder.iterdir()) if entry.name.lower() == wanted.name.lower()]
-    if not close or not close[0].is_file():
+    same = {wanted.name.lower(), unquote(wanted.name).lower()}
+    close = next((entry for entry in sorted(folder.iterdir()) if entry.name.lower() in same and entry.is_file()), None)
+    if close is None:
         raise FileNotFoundError(name)
-    return close[0]
+    return close
