@@ -93,7 +93,7 @@ def flat_polygons(text: str) -> str:
     Example:
         >>> arrow = "v 0 0 0\nv 2 1 0\nv 0 2 0\nv 1 1 0\nf 1 2 3 4\n"
         >>> flat_polygons(arrow).split("\n")[4:6]
-        ['f 4 1 2', 'f 2 3 4']
+        ['f 4 1 2', 'f 4 2 3']
     """
     lines = text.split("\n")
     where = [at for at, line in enumerate(lines) if line[:2] == "f " and line.count(" ") >= 4]

@@ -22,6 +22,8 @@ def paint(geometry: Any, faces: np.ndarray) -> Paint:
     uv = getattr(visual, "uv", None)
     image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
     texture = None
+    if image is not None and _is_placeholder(image):
+        return None, None, None
     if image is not None and uv is not None and len(uv) == len(geometry.vertices):
         texture = shrunk(image)
     tint = _tint(geometry, material, faces) if hasattr(material, "baseColorFactor") else None
@@ -31,6 +33,11 @@ def paint(geometry: Any, faces: np.ndarray) -> Paint:
     if tint is None and "kd" in getattr(material, "kwargs", {}):
         tint = _everywhere(_unit(material.diffuse), faces)
     return tint, None, None
+
+
+def _is_placeholder(image: Any) -> bool:
+    """Tell whether this is the grey that trimesh gives to faces whose material it does not know."""
+    return bool(image.size == (2, 2) and image.mode == "RGB" and image.getcolors() == [(4, (100, 100, 100))])
 
 
 def _plain(visual: Any, faces: np.ndarray) -> np.ndarray | None:

@@ -23,7 +23,7 @@ def triangles_of(
     Example:
         >>> arrow = np.array([[0, 0, 0], [2, 1, 0], [0, 2, 0], [1, 1, 0.0]])
         >>> triangles_of(arrow, np.array([4]), np.arange(4))[0].tolist()
-        [[3, 0, 1], [1, 2, 3]]
+        [[3, 0, 1], [3, 1, 2]]
     """
     starts = np.cumsum(sizes) - sizes
     places, owners = [np.zeros((0, 3), dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
@@ -62,7 +62,7 @@ def cut_ears(outline: np.ndarray) -> np.ndarray:
     Example:
         >>> arrow = np.array([[0, 0, 0], [2, 1, 0], [0, 2, 0], [1, 1, 0.0]])
         >>> cut_ears(arrow).tolist()
-        [[3, 0, 1], [1, 2, 3]]
+        [[3, 0, 1], [3, 1, 2]]
     """
     flat = _flattened(outline)
     ring = np.array([len(flat)], dtype=np.uint32)

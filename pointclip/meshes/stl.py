@@ -12,6 +12,7 @@ from pointclip.meshes.repair import REPAIR, sound
 from pointclip.meshes.text import decoded
 
 _VERTEX = re.compile(r"vertex\s+(\S+)\s+(\S+)\s+(\S+)", re.IGNORECASE)
+_LAST = re.compile(r"end\s*facet\s*\Z")
 _ROW = 50
 _HEAD = 84
 
@@ -47,7 +48,7 @@ def _text(path: Path, data: bytes) -> Mesh:
     except ValueError as error:
         raise InputError(f"{path} is damaged, cut short or no .stl file: {REPAIR}") from error
     tail = text[-200:].lower()
-    whole = "endfacet" in tail[tail.rfind("vertex") + 1 :] if "endsolid" not in tail else True
+    whole = "endsolid" in tail or bool(_LAST.search(tail))
     if not len(corners) or len(corners) % 3 or not whole:
         raise InputError(f"{path} is damaged, cut short or no .stl file: {REPAIR}")
     notes = () if "endsolid" in tail else ("the last line, endsolid, is missing: the file may have been cut short",)
