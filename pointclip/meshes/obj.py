@@ -10,13 +10,15 @@ from pointclip.meshes.polygons import triangles_of
 from pointclip.meshes.repair import REPAIR
 from pointclip.meshes.text import decoded
 
-# Whatever trimesh would stumble over: blanks before a word, tabs, lines that go on, capitals, comments behind numbers,
-# relative indices and zeros.
-_ODD = re.compile(
-    r"^[ \t]+\S|\t|\\\n|^(?:[A-Z]+|fo)[ \t]|^(?:v|vn|vt|f)[ \t][^\n#]*#|^f(?= )[^\n]*(?:-|[ /]0+(?:[ /]|$))",
-    re.MULTILINE,
-)
-_FREE_FORM = re.compile(r"^\s*(?:surf|curv2?|cstype|bmat)\b", re.MULTILINE)
+# Whatever trimesh would stumble over: tabs, lines that go on, blanks or capitals before a word, comments behind
+# numbers, relative indices and zeros. Each begins with plain characters, which are looked for many times faster.
+_ODD = [
+    re.compile(pattern)
+    for pattern in (r"\t", r"\\\n", r"\n[A-Z ]", r"\nfo ", r"\nf [^\n]*-", r"\nf(?=[^\n]*[ /]0)[^\n]*[ /]0+[ /\n]")
+]
+_BEHIND = re.compile(r"\n[vf][nt ][^\n#]*#")
+_FREE_FORM = re.compile(r"\n[ \t]*(?:surf|curv2?|cstype|bmat)\b")
+_SLASHES = re.compile(r"/[^ ]*")
 _NUMBERS = frozenset({"v", "vn", "vt", "f", "l", "p"})
 
 
@@ -26,14 +28,15 @@ def tidied_obj(path: Path, notes: list[str]) -> bytes:
     Raises:
         InputError: It is no text, holds only free-form surfaces, or a face has an index 0 or none.
     """
-    text = decoded(path, path.read_bytes())
-    if _ODD.search(text):
+    text = "\n" + decoded(path, path.read_bytes()) + "\n"
+    if any(odd.search(text) for odd in _ODD) or (text.count("#") > text.count("\n#") and _BEHIND.search(text)):
         text = _plain(path, text)
-    if not re.search(r"^f ", text, re.MULTILINE) and _FREE_FORM.search(text):
+    free = _FREE_FORM.search(text)
+    if free and "\nf " not in text:
         raise InputError(
             f"{path} holds free-form surfaces, which are not read: export it as a mesh (polygons) from the same program"
         )
-    if _FREE_FORM.search(text):
+    if free:
         notes.append("free-form surfaces left out: only the polygons were read")
     if "," in text and (dotted := _with_points(text)) != text:
         text = dotted
@@ -100,25 +103,33 @@ def flat_polygons(text: str) -> str:
     if not where:
         return text
     try:
+        sizes = np.array([len(lines[at].split()) - 1 for at in where])
+        corners = _numbers(_SLASHES.sub("", " ".join([lines[at][1:] for at in where])), np.int64) - 1
         vertices = _vertices(lines)
-        words = [lines[at].split()[1:] for at in where]
-        sizes = np.array([len(row) for row in words])
-        corners = np.array([int(word.partition("/")[0]) - 1 for row in words for word in row])
+        if len(corners) != sizes.sum():
+            return text
         triangles, places, owner = triangles_of(vertices, sizes, corners)
     except (ValueError, IndexError, OverflowError):
         return text
     starts = np.cumsum(sizes) - sizes
     fans = np.flatnonzero(places[:, 0] != starts[owner])  # a fan begins at its first corner, in each of its triangles
     for polygon in np.unique(owner[fans]).tolist():
-        cuts = (places[owner == polygon] - starts[polygon]).tolist()
-        row = words[polygon]
+        first, last = np.searchsorted(owner, [polygon, polygon + 1])
+        cuts = (places[first:last] - starts[polygon]).tolist()
+        row = lines[where[polygon]].split()[1:]
         lines[where[polygon]] = "\n".join(f"f {row[a]} {row[b]} {row[c]}" for a, b, c in cuts if a != b)
     return "\n".join(lines) if len(fans) else text
 
 
 def _vertices(lines: list[str]) -> np.ndarray:
     rows = [line[2:] for line in lines if line[:2] == "v "]
-    flat = np.array(" ".join(rows).split(), dtype=np.float64)
-    if len(flat) % max(len(rows), 1) == 0:
-        return flat.reshape(len(rows), -1)[:, :3]
+    flat = _numbers(" ".join(rows), np.float64)
+    width = len(rows[0].split()) if rows else 3
+    if len(flat) == width * len(rows):
+        return flat.reshape(len(rows), width)[:, :3]
     return np.array([row.split()[:3] for row in rows], dtype=np.float64)
+
+
+def _numbers(text: str, kind: type) -> np.ndarray:
+    """Read numbers as far as there are some; the caller knows how many there should be."""
+    return np.fromstring(text, dtype=kind, sep=" ")

@@ -34,7 +34,7 @@ def read_off(path: Path) -> Mesh | RawPoints:
             vertices = np.array(words[: num_vertices * width], dtype=np.float64).reshape(num_vertices, width)
             faces = _stream(words[num_vertices * width :], num_faces)
         else:
-            faces = _rows([line.split() for line in lines[num_vertices : num_vertices + num_faces]])
+            faces = _lines(lines[num_vertices : num_vertices + num_faces])
     except (ValueError, IndexError, OverflowError) as error:
         raise _short(path, num_vertices, num_faces) from error
     colors = _vertex_colors(vertices, lines[:num_vertices], 6 if "N" in keyword else 3) if by_line else None
@@ -77,7 +77,7 @@ def _short(path: Path, num_vertices: int, num_faces: int) -> InputError:
 
 def _vertices(lines: list[str]) -> np.ndarray:
     """Return the numbers of vertex lines; where lines differ in length, of each the first three."""
-    flat = np.array(" ".join(lines).split(), dtype=np.float64)
+    flat = np.fromstring(" ".join(lines), dtype=np.float64, sep=" ")  # stops where a word is no number
     width = len(lines[0].split()) if lines else 3
     if len(flat) == width * len(lines):
         return flat.reshape(len(lines), width)
@@ -93,6 +93,17 @@ def _vertex_colors(vertices: np.ndarray, lines: list[str], first: int) -> np.nda
 
 
 _Faces = tuple[np.ndarray, np.ndarray, list[list[str]]]
+
+
+def _lines(lines: list[str]) -> _Faces:
+    """Read a face a line; in one go where all have as many corners and nothing behind them."""
+    width = len(lines[0].split()) if lines else 0
+    flat = np.fromstring(" ".join(lines), dtype=np.float64, sep=" ")
+    if width > 1 and len(flat) == width * len(lines):
+        table = flat.reshape(-1, width).astype(np.int64)
+        if (table[:, 0] == width - 1).all():
+            return np.full(len(lines), width - 1), table[:, 1:].reshape(-1), []
+    return _rows([line.split() for line in lines])
 
 
 def _rows(rows: list[list[str]]) -> _Faces:

@@ -37,7 +37,7 @@ def paint(geometry: Any, faces: np.ndarray) -> Paint:
 
 def _is_placeholder(image: Any) -> bool:
     """Tell whether this is the grey that trimesh gives to faces whose material it does not know."""
-    return bool(image.size == (2, 2) and image.mode == "RGB" and image.getcolors() == [(4, (100, 100, 100))])
+    return bool(image.size == (2, 2) and image.mode == "RGBA" and image.getcolors() == [(4, (100, 100, 100, 255))])
 
 
 def _plain(visual: Any, faces: np.ndarray) -> np.ndarray | None:
