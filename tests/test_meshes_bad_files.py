@@ -19,7 +19,10 @@ TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
 SUFFIXES = ("off", "obj", "ply", "stl", "glb", "gltf", "npy", "npz", "xyz", "pts", "pcd")
 
 BAD: dict[str, tuple[str | bytes, str]] = {
-    "shape.step": ("abc", r"unknown file type \.step.*Known: .*\.obj"),
+    "shape.step": ("abc", r"is a \.step file, which is not read: export it as \.stl or \.glb from the CAD program"),
+    "shape.stpx": ("abc", r"unknown file type \.stpx.*Known: .*\.obj"),
+    "shape.zip": ("abc", r"is a \.zip file, which is not read: unpack it first"),
+    "shape.fbx": ("abc", r"is a \.fbx file, which is not read: open it in Blender and export it as \.glb"),
     "shape": ("abc", r"no file type.*Known: .*\.obj"),
     "nan.obj": ("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "NaN or infinite coordinates in 1 of 3 vertices"),
     "inf.off": ("OFF\n3 1 0\n0 0 inf\n1 0 0\n0 1 0\n3 0 1 2\n", "NaN or infinite"),

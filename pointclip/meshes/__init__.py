@@ -10,6 +10,7 @@ from pointclip._base.words import counted
 from pointclip.errors import InputError
 from pointclip.meshes.arrays import read_npy, read_npz
 from pointclip.meshes.columns import as_colors
+from pointclip.meshes.foreign import WAYS
 from pointclip.meshes.geometry import Mesh, RawPoints
 from pointclip.meshes.off import read_off
 from pointclip.meshes.pcd import read_pcd
@@ -77,10 +78,11 @@ def load_geometry(path: str | Path) -> Mesh | RawPoints:
     path = Path(path)
     try:
         _check_file(path)
-        geometry = _READERS[path.suffix[1:].lower()](path)
+        with np.errstate(all="ignore"):  # numbers of damaged files overflow; what comes of it is checked
+            geometry = _READERS[path.suffix[1:].lower()](path)
+            return geometry if isinstance(geometry, Mesh) else _finite(path, geometry)
     except OSError as error:
         raise InputError(f"{path} cannot be opened ({error.strerror or error}): check its permissions") from error
-    return geometry if isinstance(geometry, Mesh) else _finite(path, geometry)
 
 
 def _check_file(path: Path) -> None:
@@ -88,7 +90,11 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} does not exist: check the path")
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file inside it")
+    if not path.is_file():
+        raise InputError(f"{path} is a pipe or a device: save what it gives to a file first")
     suffix = path.suffix.lower()
+    if suffix in WAYS:
+        raise InputError(f"{path} is a {suffix} file, which is not read: {WAYS[suffix]}")
     if suffix not in KNOWN_SUFFIXES:
         named = f"has the unknown file type {suffix}" if suffix else "has no file type at the end of its name"
         raise InputError(f"{path} {named}: {nearest(suffix, KNOWN_SUFFIXES)}")

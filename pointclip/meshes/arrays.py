@@ -40,12 +40,13 @@ def read_npz(path: Path) -> RawPoints:
         InputError: No array is named so, one has another form, or the archive is damaged.
     """
     try:
-        archive = np.load(path, allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            return _from_array(path, archive)
-        with archive:
-            _check_sizes(path, archive.zip)
-            return _from_archive(path, archive)
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                return _from_array(path, archive)
+            with archive:
+                _check_sizes(path, archive.zip)
+                return _from_archive(path, archive)
     except InputError:
         raise
     except Exception as error:  # as above, and zipfile's and zlib's own
