@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pointclip._base.checks import nearest
 from pointclip.errors import InputError
+from pointclip.prompts.labels import names_in
 
 _SETS: dict[str, tuple[str, ...]] = {
     "label": ("{}",),
@@ -138,20 +139,20 @@ def ensemble(features: Tensor) -> Tensor:
 
 
 def read_labels(path: str | Path) -> tuple[str, ...]:
-    """Read a file of class names, one a line; empty lines and lines that start with ``#`` are skipped.
+    """Read a file of class names: one a line, or in one of the other forms that ``names_in`` knows.
 
     Args:
-        path: A UTF-8 text file.
+        path: A UTF-8 text file; empty lines and lines that start with ``#`` are skipped.
 
     Returns:
         The class names, cleaned.
 
     Raises:
-        InputError: The file cannot be read, holds no label, or holds one twice.
+        InputError: The file cannot be read, holds no label, one twice, or columns.
     """
-    lines = _lines(Path(path), "file of labels")
+    text = _read(Path(path), "file of labels")
     try:
-        return clean_labels(lines)
+        return clean_labels(names_in(text))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -176,16 +177,19 @@ def _from_file(path: Path, others: Sequence[str]) -> tuple[str, ...]:
 
 
 def _lines(path: Path, what: str, comments: bool = True) -> list[str]:
+    lines = [line.strip() for line in _read(path, what).splitlines()]
+    return [line for line in lines if line and not (comments and line.startswith("#"))]
+
+
+def _read(path: Path, what: str) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise InputError(f"the {what} {path} does not exist: check the path") from error
     except IsADirectoryError as error:
         raise InputError(f"the {what} {path} is a folder: name a text file with one entry a line") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the {what} {path} cannot be read as UTF-8 text: {error}") from error
-    lines = [line.strip() for line in text.splitlines()]
-    return [line for line in lines if line and not (comments and line.startswith("#"))]
 
 
 def _checked(found: tuple[str, ...], where: str) -> tuple[str, ...]:
