@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 
 from pointclip import __version__
 from pointclip.cameras import rigs
-from pointclip.heads.checkpoint import Eye
+from pointclip.feature_spec import FeatureSpec
 from pointclip.search.index import Origin, ShapeIndex, write_index
 
 QUERIES, K = 7, 10
@@ -26,9 +26,9 @@ def make(path: Path, shapes: int, channels: int) -> None:
     features = torch.empty(shapes, channels)
     for part in features.split(50_000):
         part.copy_(normalize(torch.randn(part.shape, generator=generator), dim=-1))
-    eye = Eye.of("random", "random", rigs.views("ring-6"), "auto")
+    spec = FeatureSpec.of("random", "random", rigs.views("ring-6"), "auto")
     names = [f"shapes/{number % 1000:03d}/{number:07d}.obj" for number in range(shapes)]
-    write_index(path, features, names, Origin(eye, 20_000, "y", 0, __version__))
+    write_index(path, features, names, Origin(spec, 20_000, "y", 0, __version__))
 
 
 def full_sort(index: ShapeIndex, query: torch.Tensor) -> list[int]:
