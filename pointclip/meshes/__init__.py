@@ -109,8 +109,8 @@ def _finite(path: Path, cloud: RawPoints) -> RawPoints:
         notes.append("normals left out: most are zero or not finite")
     if cloud.colors is not None and colors is None:
         notes.append("colours left out: most are not finite")
-    kept = (None if extra is None else extra[keep] for extra in (normals, colors))
-    return RawPoints(cloud.points[keep], *kept, left_out=int((~good).sum()), notes=tuple(notes))
+    normals, colors = (None if extra is None else extra[keep] for extra in (normals, colors))
+    return RawPoints(cloud.points[keep], normals, colors, left_out=int((~good).sum()), notes=tuple(notes))
 
 
 def _mostly(

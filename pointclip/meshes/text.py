@@ -90,7 +90,8 @@ def _words(line: str) -> list[str]:
 
 def _layout(text: str) -> _Layout:
     """Look through the lines before the first row of numbers."""
-    start, names, announced = 0, (), None
+    start, announced = 0, None
+    names: tuple[str, ...] = ()
     while start < len(text):
         end = text.find("\n", start) + 1 or len(text)
         line = text[start:end].strip()
@@ -120,7 +121,7 @@ def _plain(path: Path, body: str) -> tuple[str, tuple[str, ...]]:
     """Return rows apart by blanks with decimal points, and what had to be assumed for it."""
     if "," in body and _decimal_commas(path, body):
         return body.replace(",", ".").translate(_BLANKS), ("commas read as decimal points",)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if "," in body and "." not in body and len(_words(body.split("\n", 1)[0])) == 6:
         notes = ("six whole numbers apart by commas read as six columns, not as three with decimal commas",)
     return body.translate(_BLANKS), notes
