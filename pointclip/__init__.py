@@ -6,12 +6,16 @@ Names load on first use, so ``import pointclip`` and ``pointclip --help`` stay q
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pointclip._base.version import __version__
+
 if TYPE_CHECKING:
     from pointclip import ops as ops
     from pointclip.cameras.projection import project as project
     from pointclip.cameras.rigs import Views as Views
     from pointclip.cameras.rigs import views as views
+    from pointclip.datasets import open_dataset as open_dataset
     from pointclip.errors import BackendUnavailable as BackendUnavailable
+    from pointclip.errors import DatasetError as DatasetError
     from pointclip.errors import InputError as InputError
     from pointclip.errors import MissingDependency as MissingDependency
     from pointclip.errors import PointClipError as PointClipError
@@ -24,10 +28,9 @@ if TYPE_CHECKING:
     from pointclip.points import PointCloud as PointCloud
     from pointclip.points import load as load
 
-__version__ = "0.1.0"
-
 _HOME = {
     "BackendUnavailable": "errors",
+    "DatasetError": "errors",
     "FewShotResult": "fewshot.fitting",
     "InputError": "errors",
     "InterViewAdapter": "heads.network",
@@ -40,6 +43,7 @@ _HOME = {
     "Views": "cameras.rigs",
     "fit": "fewshot.fitting",
     "load": "points",
+    "open_dataset": "datasets",
     "project": "cameras.projection",
     "views": "cameras.rigs",
 }

@@ -99,7 +99,8 @@ def test_predictions_are_those_of_classify(done, boxes, tiny_file):
 def test_the_result_says_how_it_came_about(done, boxes):
     _, folder, _ = done
     result = json.loads((folder / "result.json").read_text())
-    assert result["command"].startswith(f"pointclip eval {boxes} --out {folder} --model tiny-vit@")
+    assert result["command"].startswith(f"pointclip eval {boxes} --")
+    assert f" --out {folder} " in result["command"] and " --model tiny-vit@" in result["command"]
     assert result["versions"]["pointclip"] == pc.__version__ and len(result["versions"]) == 5
     assert result["dataset"]["split"] == "test" and result["validation"]["split"] == "train"
     assert result["validation"]["shapes"] == 6  # a quarter of 24

@@ -43,8 +43,11 @@ def test_labels_and_clouds_of_other_kinds_are_refused_or_understood(model):
     with pytest.raises(pc.InputError, match="write \\['chair'\\]"):
         model.classify(cloud, "chair")
     assert model.classify(cloud, np.array(["chair", "table"]), top_k=1).label in ("chair", "table")
-    for wrong in ("chair.obj", Path("chair.obj"), ["chair.obj"], cloud.points):
-        with pytest.raises(pc.InputError, match="pointclip.load"):
+    for missing in ("chair.obj", Path("chair.obj"), ["chair.obj"]):
+        with pytest.raises(pc.InputError, match="chair.obj does not exist"):
+            model.classify(missing, ["chair"])
+    for wrong in (5, [None], {"points": cloud.points}):
+        with pytest.raises(pc.InputError, match="a shape must be a path"):
             model.classify(wrong, ["chair", "table"])
     for wrong in (0, 1.5):
         with pytest.raises(pc.InputError, match="top_k"):

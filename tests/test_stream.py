@@ -1,5 +1,6 @@
 """Paths to clouds: what is found, in which order, how many are alive, and what becomes of bad files."""
 
+import os
 import threading
 import time
 import weakref
@@ -79,13 +80,13 @@ def test_what_leads_to_no_shape_says_so(tree, path, words):
 
 
 def test_a_folder_that_cannot_be_listed_is_an_error_beside_the_others(tree, monkeypatch):
-    real = stream.os.walk
+    real = os.walk
 
-    def refuse(top, onerror):
+    def refuse(top, onerror, **options):
         onerror(PermissionError(13, "Permission denied", f"{top}/locked"))
-        return real(top)
+        return real(top, **options)
 
-    monkeypatch.setattr(stream.os, "walk", refuse)
+    monkeypatch.setattr("pointclip.datasets.paths.os.walk", refuse)
     found = find_shapes([tree])
     assert [bool(item.error) for item in found] == [True, False, False, False, False]
     assert "locked cannot be listed (Permission denied): check its permissions" in str(found[0].error)

@@ -216,9 +216,9 @@ def _short(dataset: str) -> str:
 
 
 def _command(context: typer.Context) -> str:
-    """Write the command line down: what was given, in the order of the options."""
+    """Write the command line down: what was given, the dataset first, then in the order of the options."""
     words = ["pointclip", "eval"]
-    for option in context.command.params:
+    for option in sorted(context.command.params, key=lambda known: known.param_type_name != "argument"):
         source = context.get_parameter_source(option.name or "")
         if source is None or source.name != "COMMANDLINE":
             continue

@@ -116,6 +116,12 @@ class Hdf5Clouds:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_open": {}}
 
+    def __getitem__(self, index: int) -> tuple[PointCloud, str, str]:
+        """Read one shape as :meth:`item` does, so that ``torch.utils.data.DataLoader`` takes the dataset."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"shape {index} of {len(self)}")
+        return self.item(index)
+
     def item(self, index: int) -> tuple[PointCloud, str, str]:
         """Read one cloud: the cloud, its label and its id."""
         points, normals = self._arrays(index)

@@ -90,6 +90,12 @@ class SweetHome3D:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __getitem__(self, index: int) -> tuple[PointCloud, str, str]:
+        """Read one shape as :meth:`item` does, so that ``torch.utils.data.DataLoader`` takes the dataset."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"shape {index} of {len(self)}")
+        return self.item(index)
+
     def item(self, index: int) -> tuple[PointCloud, str, str]:
         """Read one mesh: its point cloud, its label and its id."""
         row = self.rows[index]

@@ -6,7 +6,7 @@ from pointclip.images import (
     shaded,  # noqa: F401
 )
 from pointclip.images.drawing import render, viewable
-from pointclip.images.style import (
+from pointclip.images.styles import (
     AUTO,
     STYLES,
     Color,

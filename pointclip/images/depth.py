@@ -11,7 +11,7 @@ from pointclip import ops
 from pointclip._base.threads import one_thread
 from pointclip.images.scene import FramedScene, draw
 from pointclip.images.shaded import lambert
-from pointclip.images.style import Contour, Depth, Soft
+from pointclip.images.styles import Contour, Depth, Soft
 from pointclip.images.surface import closing_radius, depth_extent, front_surface, rectangles, sample_spacing
 from pointclip.images.windows import window_max
 

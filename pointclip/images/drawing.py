@@ -8,7 +8,7 @@ from pointclip.cameras.projection import fit_to_frame, project
 from pointclip.cameras.rigs import Views
 from pointclip.errors import InputError
 from pointclip.images.scene import FramedScene, Scene, draw, picture
-from pointclip.images.style import Framed, Style
+from pointclip.images.styles import Framed, Style
 
 
 def render(
@@ -43,7 +43,7 @@ def render(
 
     Example:
         >>> import torch
-        >>> from pointclip.images.style import style
+        >>> from pointclip.images.styles import style
         >>> from pointclip.cameras.rigs import views
         >>> render(torch.rand(1, 500, 3), views("ring-2"), style("depth"), size=64).shape
         torch.Size([1, 2, 3, 64, 64])

@@ -9,7 +9,7 @@ from torch.nn.functional import conv2d, interpolate, max_pool2d
 from pointclip import ops
 from pointclip.cameras.rigs import PAPER_TO_CAM, V2_TO_CAM
 from pointclip.images.scene import Scene, picture
-from pointclip.images.style import PaperDepth, Realistic
+from pointclip.images.styles import PaperDepth, Realistic
 
 ZERO_SHOT = (128, 1.6)
 FEW_SHOT = (224, 1.4)

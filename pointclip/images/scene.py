@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pointclip.cameras.rigs import Views
-from pointclip.images.style import Style
+from pointclip.images.styles import Style
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from torch.nn.functional import normalize
 
 from pointclip.errors import InputError
 from pointclip.images.scene import FramedScene, draw
-from pointclip.images.style import Color, Shaded
+from pointclip.images.styles import Color, Shaded
 from pointclip.images.surface import front_surface
 from pointclip.points import estimate_normals
 

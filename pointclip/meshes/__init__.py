@@ -123,7 +123,7 @@ def _finite(path: Path, cloud: RawPoints) -> RawPoints:
     if cloud.colors is not None and colors is None:
         notes.append("colours left out: most are not finite")
     normals, colors = (None if extra is None else extra[keep] for extra in (normals, colors))
-    return RawPoints(cloud.points[keep], normals, colors, int((~good).sum()), tuple(notes))
+    return RawPoints(cloud.points[keep], normals, colors, left_out=int((~good).sum()), notes=tuple(notes))
 
 
 def _mostly(
