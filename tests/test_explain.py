@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from shapes import box
-from weights_cases import own_cache, tiny
+from support.solids import box
+from support.tiny_towers import own_cache, tiny
 
 import pointclip as pc
 from pointclip import images

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from few_shot_cases import tiny_name, write_box, write_boxes
+from support.boxes import tiny_name, write_box, write_boxes
+from support.tiny_towers import own_cache, tiny
 from torch.utils.data import DataLoader
-from weights_cases import own_cache, tiny
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
