@@ -16,7 +16,8 @@ from pointclip.cameras.rigs import Views
 from pointclip.clip.frozen import FrozenClip
 from pointclip.clip.still import StillModule
 from pointclip.errors import InputError
-from pointclip.heads.checkpoint import Checkpoint, Eye, load_checkpoint
+from pointclip.feature_spec import FeatureSpec
+from pointclip.heads.checkpoint import Checkpoint, load_checkpoint
 from pointclip.points import PointCloud, as_cloud, normalize_unit_sphere, without_outliers
 from pointclip.points.poses import check_pose, ups_of
 from pointclip.prediction import Prediction as Prediction
@@ -72,7 +73,7 @@ class PointCLIP(StillModule):
         chosen = fusion.uniform_weights(num_views) if view_weights is None else view_weights
         self.register_buffer("view_weights", fusion.check_weights(chosen, num_views).to(clip.device))
         if adapter is not None:
-            adapter.eye.refuse_another(Eye.of(clip.name, clip.identity, self.views, self.style), adapter.path)
+            adapter.spec.refuse_another(self.feature_spec, adapter.path)
         self.again: Callable[..., PointCLIP] | None = None  # loads the same model in another process
         self.few_shot = adapter
         self.head = None if adapter is None else copy.deepcopy(adapter.head).to(clip.device).requires_grad_(False)
@@ -119,7 +120,7 @@ class PointCLIP(StillModule):
             6
         """
         few_shot = None if adapter is None else load_checkpoint(adapter)
-        usual = (DEFAULT_VIEWS, DEFAULT_STYLE) if few_shot is None else (few_shot.eye.views, few_shot.eye.drawn)
+        usual = (DEFAULT_VIEWS, DEFAULT_STYLE) if few_shot is None else (few_shot.spec.views, few_shot.spec.drawn)
         views = _rigs.views(usual[0] if views is None else views)
         style = usual[1] if style is None else style
         style = images.AUTO if style == images.AUTO else images.style(style)
@@ -134,6 +135,11 @@ class PointCLIP(StillModule):
     def device(self) -> torch.device:
         """Where the towers are."""
         return self.clip.device
+
+    @property
+    def feature_spec(self) -> FeatureSpec:
+        """What decides the features of a cloud besides the cloud."""
+        return FeatureSpec.seen_by(self.clip, self.views, self.style, self.drop_outliers)
 
     def style_for(self, normals: Tensor | None) -> images.Style:
         """Resolve ``auto``: ``shaded`` when normals are known, else ``depth``."""
@@ -214,10 +220,8 @@ class PointCLIP(StillModule):
         """Compute class logits.
 
         Args:
-            points: (B, N, 3) float.
+            points: (B, N, 3) float; normals and colors as to :meth:`render` too.
             text_features: (K, C) float, from :meth:`encode_labels`; None with an adapter, which has its own.
-            normals: (B, N, 3) float, or None.
-            colors: (B, N, 3) float, or None.
 
         Returns:
             (B, K) float32: ``scale sum_v w_v <f_v, t_k> / sum_v w_v``, or what the adapter makes of the f_v.
@@ -247,11 +251,7 @@ class PointCLIP(StillModule):
 
     @torch.no_grad()
     def classify(
-        self,
-        cloud: Any,
-        labels: Sequence[str] | None = None,
-        top_k: int | None = None,
-        pose: str = "given",
+        self, cloud: Any, labels: Sequence[str] | None = None, top_k: int | None = None, pose: str = "given"
     ) -> Any:
         """Name a shape, or each of a list of shapes.
 

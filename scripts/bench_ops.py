@@ -9,20 +9,15 @@ disturb least; ``load`` is their number when the run began; ``peak_mb`` is the l
 """
 
 import argparse
-import csv
-import datetime
 import itertools
-import os
-import platform
-import resource
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from _common import birth_certificate, parser, peak_mb, write_csv
 
 from pointclip import ops
 
@@ -30,36 +25,26 @@ SIDE = 224
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
 BATCHES = ((1, 6), (16, 6))
 RADII = (0.0, 1.5)
-COLUMNS = [
-    "date", "commit", "torch", "device", "threads", "load", "backend", "op", "num_clouds", "num_views", "num_points",
-    "side", "radius", "best_ms", "median_ms", "cpu_ms", "ms_per_cloud", "floor_ms", "times_floor", "naive_ms",
-    "times_naive", "gb_per_s", "copy_gb_per_s", "peak_mb",
-]  # fmt: skip
 
 
 def main() -> None:
     """Run the sweep and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="the CSV to write")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--quick", action="store_true", help="the two smallest clouds only")
-    parser.add_argument("--targets", action="store_true", help="only the sizes that have a target of their own")
-    parser.add_argument("--linear", action="store_true", help="only one cloud in six views, 1k to 10M points")
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--out", type=Path, required=True, help="the CSV to write")
+    options.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options.add_argument("--quick", action="store_true", help="the two smallest clouds only")
+    options.add_argument("--targets", action="store_true", help="only the sizes that have a target of their own")
+    options.add_argument("--linear", action="store_true", help="only one cloud in six views, 1k to 10M points")
+    args = options.parse_args()
     device = torch.device(args.device)
     birth = birth_certificate(device)
     backends = [name for name in ops.BACKENDS if ops.why_not(name, torch.empty(0, device=device)) is None]
     rows = []
     for backend, case in itertools.product(backends, cases(args)):
-        rows.append({**birth, **measure(backend, device, *case)})
-        print({name: rows[-1][name] for name in COLUMNS[6:] if rows[-1][name] != ""}, flush=True)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    partial = args.out.with_suffix(".partial")
-    with partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    partial.replace(args.out)
+        figures = measure(backend, device, *case)
+        rows.append(birth | figures)
+        print({name: value for name, value in figures.items() if value != ""}, flush=True)
+    write_csv(args.out, rows)
 
 
 def cases(args: argparse.Namespace) -> list[tuple[str, int, int, int, float]]:
@@ -106,7 +91,7 @@ def measure(backend: str, device: torch.device, op: str, b: int, v: int, n: int,
         "ms_per_cloud": round(best / b, 4), "floor_ms": round(floor, 4), "times_floor": round(best / floor, 2),
         "naive_ms": naive_ms, "times_naive": round(naive_ms / best, 2) if naive_ms != "" else "",
         "gb_per_s": round(moved / best / 1e6, 2), "copy_gb_per_s": copy_bandwidth(device),
-        "peak_mb": peak_bytes(device) >> 20,
+        "peak_mb": int(peak_mb(device)),
     }  # fmt: skip
 
 
@@ -158,13 +143,6 @@ def clock(run: Callable[[], Any], device: torch.device, budget: float = 1.0) -> 
     return times
 
 
-def peak_bytes(device: torch.device) -> int:
-    """Return the peak memory: of the GPU's allocator, or of this process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def copy_bandwidth(device: torch.device) -> float | str:
     """Return the bytes per second of a large copy on CUDA, read and write counted, in GB/s."""
     if device.type != "cuda":
@@ -172,37 +150,6 @@ def copy_bandwidth(device: torch.device) -> float | str:
     source = torch.empty(1 << 28, device=device)
     target = torch.empty_like(source)
     return round(2 * source.numel() * 4 / min(clock(lambda: target.copy_(source), device)) / 1e6, 1)
-
-
-def birth_certificate(device: torch.device) -> dict[str, Any]:
-    """Return what every number has to say about where it comes from."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
-    return {
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "commit": described.stdout.strip() or "unknown",
-        "torch": torch.__version__,
-        "device": f"{name}, {os.cpu_count()} cores" if device.type == "cpu" else name,
-        "threads": torch.get_num_threads(),
-        "load": round(os.getloadavg()[0], 1),
-    }
-
-
-def cpu_name() -> str:
-    """Return the processor's model name, or its architecture where the system does not tell."""
-    info = Path("/proc/cpuinfo")
-    names = (
-        [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        if (info.exists())
-        else []
-    )
-    return names[0] if names else platform.machine()
 
 
 if __name__ == "__main__":

@@ -15,24 +15,17 @@ straightforward features; with random weights (all but ``embedded`` and ``--mode
 """
 
 import argparse
-import csv
-import os
-import platform
 import re
-import resource
-import shlex
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from _common import ASSETS, birth_certificate, parser, peak_mb, reset_peak, write_csv
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -49,39 +42,27 @@ from pointclip.evaluation import splits as validation
 from pointclip.points import PointCloud
 from pointclip.weights import loading as weights
 
-MESHES = Path(__file__).resolve().parents[1] / "assets" / "meshes"
+MESHES = ASSETS / "meshes"
 GFLOP = {"embedded": 0.81, "ViT-B-32": 8.8, "ViT-B-16": 35.1, "RN50": 12.2, "RN101": 19.5}
-COLUMNS = [
-    "date", "commit", "command", "torch", "device", "threads", "load", "model", "weights", "pipeline", "precision",
-    "batch_size", "shapes", "views", "rounds", "shapes_per_s", "shapes_times", "images_per_s", "images_times",
-    "gflop_per_image", "gflops", "ceiling_gflops", "share_of_ceiling", "read_share", "draw_share", "encode_share",
-    "peak_mb", "least_cosine", "same_top1",
-]  # fmt: skip
 
 
 def main() -> None:
     """Measure every model and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="the CSV to write")
-    parser.add_argument("--models", nargs="*", default=["embedded", "ViT-B-32", "ViT-B-16", "RN50"])
-    parser.add_argument("--model", action="append", default=[], help="pretrained weights as pointclip names them")
-    parser.add_argument("--shapes", type=int, default=8)
-    parser.add_argument("--root", type=Path, help="furniture: take shapes of its test split, spread evenly")
-    parser.add_argument("--views", default="ring-6")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--batch-size", type=int, help="of ours; the default is pointclip's own")
-    parser.add_argument("--threads", type=int, default=cores(), help="of the processor, for both pipelines")
-    parser.add_argument("--device", default="auto")
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--out", type=Path, required=True, help="the CSV to write")
+    options.add_argument("--models", nargs="*", default=["embedded", "ViT-B-32", "ViT-B-16", "RN50"])
+    options.add_argument("--model", action="append", default=[], help="pretrained weights as pointclip names them")
+    options.add_argument("--shapes", type=int, default=8)
+    options.add_argument("--root", type=Path, help="furniture: take shapes of its test split, spread evenly")
+    options.add_argument("--views", default="ring-6")
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--batch-size", type=int, help="of ours; the default is pointclip's own")
+    options.add_argument("--threads", type=int, default=cores(), help="of the processor, for both pipelines")
+    options.add_argument("--device", default="auto")
+    args = options.parse_args()
     torch.set_num_threads(args.threads)
     rows = [row for name in [*args.models, *args.model] for row in measured(name, args)]
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    draft = args.out.with_suffix(".partial")
-    with draft.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    draft.replace(args.out)
+    write_csv(args.out, rows)
 
 
 class Plain:
@@ -154,13 +135,15 @@ def measured(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     for kind, figures in found.items():
         clip = clips.get(kind)
-        row = birth(args, device, name, loaded) | {
-            "pipeline": kind, "precision": "fp32" if clip is None else clip.precision.name, "views": views,
+        figure = {
+            "model": name, "weights": loaded.source, "pipeline": kind,
+            "precision": "fp32" if clip is None else clip.precision.name, "views": views,
             "batch_size": views if clip is None else clip.batch_size, "shapes": len(shapes), "rounds": args.rounds,
         }  # fmt: skip
-        rows.append(row | summary(figures, found["straightforward"], name, len(shapes), len(pictures)))
-        rows[-1] |= answers(text, figures["features"], found["straightforward"]["features"])
-        print({column: rows[-1][column] for column in COLUMNS[7:]}, flush=True)
+        figure |= summary(figures, found["straightforward"], name, len(shapes), len(pictures))
+        figure |= answers(text, figures["features"], found["straightforward"]["features"])
+        print(figure, flush=True)
+        rows.append(birth_certificate(device) | figure)
     return rows
 
 
@@ -251,45 +234,6 @@ def answers(text: Tensor, features: Tensor, exact: Tensor) -> dict[str, Any]:
     best = [fusion.fuse(each, text).argmax(-1) for each in (features, exact)]
     cosine = torch.cosine_similarity(features, exact, dim=-1).min().item()
     return {"least_cosine": round(cosine, 5), "same_top1": round((best[0] == best[1]).float().mean().item(), 4)}
-
-
-def reset_peak(device: torch.device) -> None:
-    """Start counting the peak anew, where the system allows it."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    elif sys.platform == "linux":
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_mb(device: torch.device) -> float:
-    """Give the largest memory since the last reset, or since the start where it cannot be reset."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    if sys.platform == "linux":
-        status = Path("/proc/self/status").read_text()
-        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
-def birth(args: argparse.Namespace, device: torch.device, name: str, loaded: weights.LoadedModel) -> dict[str, Any]:
-    """Say what the figures belong to."""
-    run = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    on_gpu = device.type == "cuda"
-    said = ["FURNITURE" if args.root is not None and word == str(args.root) else word for word in sys.argv]
-    return {
-        "date": datetime.now(timezone.utc).date().isoformat(), "commit": run.stdout.strip(),
-        "command": shlex.join(["python", *said]), "torch": torch.__version__, "model": name,
-        "device": torch.cuda.get_device_name(device) if on_gpu else cpu_name(), "threads": torch.get_num_threads(),
-        "load": round(os.getloadavg()[0], 1), "weights": loaded.source,
-    }  # fmt: skip
-
-
-def cpu_name() -> str:
-    """Name the processor."""
-    try:
-        return re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[0]
-    except (OSError, IndexError):
-        return platform.machine()
 
 
 if __name__ == "__main__":

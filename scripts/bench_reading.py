@@ -8,22 +8,17 @@ of the meshes. On a machine that does other work too, look at the seconds of pro
 all, divided by two, is what they need on two free cores. ``--csv FILE`` writes the row.
 """
 
-import argparse
-import csv
-import os
-import platform
 import resource
 import statistics
-import subprocess
 import tempfile
 import time
-from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 import trimesh
+from _common import birth_certificate, parser, write_csv
 
 from pointclip.datasets.modelnet import open_modelnet
 from pointclip.datasets.protocol import Dataset
@@ -63,7 +58,7 @@ def processor_seconds() -> float:
     return sum(one.ru_utime + one.ru_stime for one in spent)
 
 
-def measure(meshes: int, faces: int, rounds: int) -> dict[str, str]:
+def measure(meshes: int, faces: int, rounds: int) -> dict[str, object]:
     """Read with one worker and with two, in turns."""
     spent: dict[int, list[dict[str, float]]] = {1: [], 2: []}
     points = {}
@@ -79,32 +74,26 @@ def measure(meshes: int, faces: int, rounds: int) -> dict[str, str]:
         {kind: statistics.median(seconds[kind] for seconds in measured) for kind in measured[0]}
         for measured in spent.values()
     )
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
-    row = {"meshes": meshes, "faces": faces, "points": 2048, "equal": equal}
+    row: dict[str, object] = {"meshes": meshes, "faces": faces, "points": 2048, "equal": equal}
     row |= {"one_worker_s": f"{one['all']:.2f}", "two_workers_s": f"{two['all']:.2f}"}
     row |= {"ratio": f"{one['all'] / two['all']:.2f}", "steady_ratio": f"{one['steady'] / two['steady']:.2f}"}
     row |= {"one_worker_cpu_s": f"{one['cpu']:.2f}", "two_workers_cpu_s": f"{two['cpu']:.2f}"}
-    row |= {"rounds": rounds, "cores": os.cpu_count(), "load": f"{os.getloadavg()[0]:.1f}"}
-    row |= {"machine": platform.machine(), "date": f"{datetime.now(timezone.utc):%Y-%m-%d}", "commit": commit}
-    return {name: str(value) for name, value in row.items()}
+    return row | {"rounds": rounds} | birth_certificate()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--meshes", type=int, default=1000)
-    parser.add_argument("--faces", type=int, nargs="+", default=[2000])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--csv", type=Path)
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--meshes", type=int, default=1000)
+    options.add_argument("--faces", type=int, nargs="+", default=[2000])
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--csv", type=Path)
+    args = options.parse_args()
     rows = []
     for faces in args.faces:
         rows.append(measure(args.meshes, faces, args.rounds))
         print("\n".join(f"{name:>17}  {value}" for name, value in rows[-1].items()), flush=True)
     if args.csv:
-        with args.csv.open("w", newline="") as file:
-            table = csv.DictWriter(file, rows[0])
-            table.writeheader()
-            table.writerows(rows)
+        write_csv(args.csv, rows)
 
 
 if __name__ == "__main__":

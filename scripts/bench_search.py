@@ -3,18 +3,18 @@
 Run: python scripts/bench_search.py [--shapes 1000000] [--channels 384] [--threads 2] [--file FILE]
 """
 
-import argparse
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import torch
+from _common import birth_certificate, parser
 from torch.nn.functional import normalize
 
 from pointclip import __version__
 from pointclip.cameras import rigs
-from pointclip.heads.checkpoint import Eye
+from pointclip.feature_spec import FeatureSpec
 from pointclip.search.index import Origin, ShapeIndex, write_index
 
 QUERIES, K = 7, 10
@@ -26,9 +26,9 @@ def make(path: Path, shapes: int, channels: int) -> None:
     features = torch.empty(shapes, channels)
     for part in features.split(50_000):
         part.copy_(normalize(torch.randn(part.shape, generator=generator), dim=-1))
-    eye = Eye.of("random", "random", rigs.views("ring-6"), "auto")
+    spec = FeatureSpec.of("random", "random", rigs.views("ring-6"), "auto")
     names = [f"shapes/{number % 1000:03d}/{number:07d}.obj" for number in range(shapes)]
-    write_index(path, features, names, Origin(eye, 20_000, "y", 0, __version__))
+    write_index(path, features, names, Origin(spec, 20_000, "y", 0, __version__))
 
 
 def full_sort(index: ShapeIndex, query: torch.Tensor) -> list[int]:
@@ -38,12 +38,12 @@ def full_sort(index: ShapeIndex, query: torch.Tensor) -> list[int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shapes", type=int, default=1_000_000)
-    parser.add_argument("--channels", type=int, default=384)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--file", type=Path, help="keep the index here, or use the one that is here")
-    arguments = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--shapes", type=int, default=1_000_000)
+    options.add_argument("--channels", type=int, default=384)
+    options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--file", type=Path, help="keep the index here, or use the one that is here")
+    arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
         path = arguments.file or Path(folder) / "shapes.safetensors"
@@ -63,7 +63,8 @@ def main() -> None:
             plain.append(time.perf_counter() - start)
             same += [hit.index for hit in hits] == truth
         size = path.stat().st_size / 1e9
-    print(f"{len(index):,} shapes of {index.channels} channels, {size:.2f} GB, {torch.get_num_threads()} threads")
+    print(*(f"{name} {value}" for name, value in birth_certificate().items()), sep=", ")
+    print(f"{len(index):,} shapes of {index.channels} channels, {size:.2f} GB")
     print(f"opened in {opened:.3f} s; first search {ours[0]:.3f} s")
     print(f"search, top {K}: median {statistics.median(ours):.3f} s, worst {max(ours):.3f} s")
     print(f"product and full sort: median {statistics.median(plain):.3f} s; same answer in {same} of {QUERIES}")

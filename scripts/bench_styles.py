@@ -10,26 +10,24 @@ libraries, drawn in the same style and rig. Features of the frozen trunk are kep
 and rig, so a run that was stopped goes on where it was. Written: assets/bench/styles.csv (--out).
 """
 
-import argparse
-import csv
 import hashlib
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import torch
+from _common import BENCH, birth_certificate, parser, percentages, write_csv
 from torch import Tensor
-from train_embedded_head import HELD_OUT, POINTS, Bench, Settings, cosines, score, solve
+from train_embedded_head import HELD_OUT, POINTS, Bench, Settings, cosines, solve
 
 from pointclip import images
 from pointclip._base.cache import cache_folder
+from pointclip._base.files import whole
 from pointclip.cameras.rigs import views
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER
 from pointclip.weights import embedded
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 RIGS = ("pointclip-6", "pointclip-10", "ring-6", "realistic-10", "orbit-12")
 WITH_NORMALS = ("shaded", "color")
 HEAD = Settings("its own pictures")
@@ -61,8 +59,8 @@ def features(bench: Bench, style: str, rig: str, shapes: list[int]) -> dict:
     print(file=sys.stderr)
     made = {"features": torch.stack(found), "draw_s": drawing / len(shapes), "encode_s": encoding / len(shapes)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(made, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)
+    with whole(path) as draft:
+        torch.save(made, draft)
     return made
 
 
@@ -101,30 +99,15 @@ def validate(bench: Bench, found: Tensor, shapes: list[int]) -> dict[str, tuple[
     return {kind: (torch.cat(logits), torch.cat(targets)) for kind, logits in parts.items()}
 
 
-def mean_class(logits: Tensor, target: Tensor) -> float:
-    """Mean over the classes present of their top-1 accuracy, in per cent."""
-    right = (logits.argmax(1) == target).float()
-    return 100 * torch.stack([right[target == label].mean() for label in target.unique()]).mean().item()
-
-
-def commit() -> str:
-    try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=True, cwd=ASSETS
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", type=Path, default=FURNITURE_FOLDER, help="folder with the .sh3f libraries")
-    parser.add_argument("--styles", default=",".join(images.STYLES))
-    parser.add_argument("--rigs", default=",".join(RIGS))
-    parser.add_argument("--limit", type=int, help="number of shapes, for a trial")
-    parser.add_argument("--cache", type=Path, default=cache_folder("bench-styles"))
-    parser.add_argument("--out", type=Path, default=ASSETS / "bench" / "styles.csv")
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--root", type=Path, default=FURNITURE_FOLDER, help="folder with the .sh3f libraries")
+    options.add_argument("--styles", default=",".join(images.STYLES))
+    options.add_argument("--rigs", default=",".join(RIGS))
+    options.add_argument("--limit", type=int, help="number of shapes, for a trial")
+    options.add_argument("--cache", type=Path, default=cache_folder("bench-styles"))
+    options.add_argument("--out", type=Path, default=BENCH / "styles.csv")
+    args = options.parse_args()
     bench = Bench(args.root, args.cache)
     shapes, rows = chosen_shapes(bench, args.limit), []
     for rig in args.rigs.split(","):
@@ -132,19 +115,11 @@ def main() -> None:
             images.style(style)
             made = features(bench, style, rig, shapes)
             for kind, (logits, target) in validate(bench, made["features"].clone(), shapes).items():
-                top1, top5 = score(logits, target)
-                row = {"style": style, "rig": rig, "head": kind, "top1": f"{top1:.1f}", "top5": f"{top5:.1f}"}
-                row |= {"mean_class": f"{mean_class(logits, target):.1f}", "shapes": len(target)}
+                row = {"style": style, "rig": rig, "head": kind, **percentages(logits, target), "shapes": len(target)}
                 row |= {"draw_s": f"{made['draw_s']:.3f}", "encode_s": f"{made['encode_s']:.3f}"}
-                rows.append(row | {"points": POINTS, "seed": 0, "device": "cpu", "commit": commit()})
+                rows.append(row | {"points": POINTS, "seed": 0} | birth_certificate())
                 print(json.dumps(rows[-1]))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    draft = args.out.with_suffix(".part")
-    with draft.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    draft.replace(args.out)
+    write_csv(args.out, rows)
     print(args.out)
 
 

@@ -9,20 +9,12 @@ beside the rest), draw (with project, its scatter part, timed apart), encode, wa
 ``--csv FILE`` writes the row.
 """
 
-import argparse
-import csv
-import os
-import platform
-import resource
-import shlex
-import subprocess
-import sys
 import tempfile
 import time
-from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
+from _common import birth_certificate, parser, peak_mb, percentages, write_csv
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -51,17 +43,6 @@ class Untrained:
         normalised = ((pictures - embedded.MEAN[0]) / embedded.STD[0]).contiguous(memory_format=torch.channels_last)
         probabilities = (self.trunk(normalised) @ self.weight.T + self.bias).softmax(-1)
         return (normalize(probabilities @ self.names, dim=-1) @ self.text.T).mean(0)
-
-
-def figures(logits: Tensor, target: Tensor) -> dict[str, float]:
-    """Overall top-1 and top-5 and mean class accuracy, per cent."""
-    best = logits.topk(5, dim=-1).indices == target[:, None]
-    per_class = [best[target == label, 0].float().mean() for label in target.unique()]
-    return {
-        "top1": round(100 * best[:, 0].float().mean().item(), 1),
-        "top5": round(100 * best.any(1).float().mean().item(), 1),
-        "mean_class": round(100 * torch.stack(per_class).mean().item(), 1),
-    }
 
 
 def classify(model: PointCLIP, paths: list[Path], labels: list[str], points: int) -> tuple[dict, Tensor, list[Tensor]]:
@@ -103,14 +84,14 @@ def seconds_to_project(model: PointCLIP, points: Tensor) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, default=FURNITURE_FOLDER)
-    parser.add_argument("--split", choices=("train", "test"), default="test")
-    parser.add_argument("--points", type=int, default=20_000)
-    parser.add_argument("--views", default="ring-6")
-    parser.add_argument("--style", default="auto")
-    parser.add_argument("--csv", type=Path)
-    arguments = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--root", type=Path, default=FURNITURE_FOLDER)
+    options.add_argument("--split", choices=("train", "test"), default="test")
+    options.add_argument("--points", type=int, default=20_000)
+    options.add_argument("--views", default="ring-6")
+    options.add_argument("--style", default="auto")
+    options.add_argument("--csv", type=Path)
+    arguments = options.parse_args()
     data = SweetHome3D(arguments.root, split=arguments.split)
     target = torch.tensor([data.labels.index(row.label) for row in data.rows])
     model = PointCLIP.from_pretrained("embedded", views=arguments.views, style=arguments.style)
@@ -123,44 +104,22 @@ def main() -> None:
     untrained = Untrained(model, data.labels)
     baseline = torch.stack([untrained.logits(expand(drawn)) for drawn in pictures])
     row = {
-        **figures(logits, target),
-        **{f"untrained_{name}": value for name, value in figures(baseline, target).items()},
+        **percentages(logits, target),
+        **{f"untrained_{name}": value for name, value in percentages(baseline, target).items()},
         **{f"{name}_s": round(seconds, 2) for name, seconds in stages.items()},
-        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "peak_gib": round(peak_mb() / 1024, 2),
     }
-    row |= birth_certificate(arguments, len(data), model)
+    row |= {"dataset": "assets/sweethome3d.csv", "split": arguments.split, "shapes": len(data), "labels": 71, "seed": 0}
+    row |= {"model": f"embedded {model.clip.identity[:12]}", "style": arguments.style, "views": arguments.views}
+    row |= {"points": arguments.points, "precision": model.clip.precision.name} | birth_certificate()
     for name, value in row.items():
         print(f"{name:>22}  {value}")
     if arguments.csv:
-        with arguments.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, row)
-            writer.writeheader()
-            writer.writerow(row)
+        write_csv(arguments.csv, [row])
 
 
 def expand(pictures: Tensor) -> Tensor:
     return pictures[:, None].expand(-1, 3, -1, -1) / 255 if pictures.dtype == torch.uint8 else pictures
-
-
-def birth_certificate(arguments: argparse.Namespace, num_shapes: int, model: PointCLIP) -> dict[str, object]:
-    """Say where the figures come from."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return {
-        "dataset": "assets/sweethome3d.csv",
-        "split": arguments.split,
-        "shapes": num_shapes,
-        "labels": 71,
-        "seed": 0,
-        "model": f"embedded {model.clip.identity[:12]}",
-        "style": arguments.style,
-        "views": arguments.views,
-        "points": arguments.points,
-        "precision": model.clip.precision.name,
-        "device": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "commit": commit.stdout.strip(),
-        "command": shlex.join(["python", *sys.argv]),
-    }
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ Both loops do the same arithmetic (16 shots x 40 classes, batch 32: 20 steps an 
 ratio holds on a busy machine. Run: python scripts/bench_training.py [--full]
 """
 
-import argparse
 import statistics
 import time
 
 import torch
+from _common import birth_certificate, parser
 from torch.nn import functional as F
 
 from pointclip.fusion.view_weights import fit_view_weights
@@ -53,10 +53,10 @@ def timed(function, times: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="also run all 250 epochs with 160 validation shapes")
-    parser.add_argument("--rounds", type=int, default=6)
-    full, rounds = (lambda a: (a.full, a.rounds))(parser.parse_args())
+    options = parser(__doc__)
+    options.add_argument("--full", action="store_true", help="also run all 250 epochs with 160 validation shapes")
+    options.add_argument("--rounds", type=int, default=6)
+    full, rounds = (lambda a: (a.full, a.rounds))(options.parse_args())
     torch.manual_seed(0)
     text = F.normalize(torch.randn(CLASSES, CHANNELS), dim=-1)
     targets = torch.arange(CLASSES).repeat(SHOTS)
@@ -72,7 +72,7 @@ def main() -> None:
         plain += timed(lambda: plain_step(model, optimizer, features, targets, text), 20)
         ours += timed(trainer.step, 20)
     middle, other = statistics.median(ours), statistics.median(plain)
-    print(f"threads {torch.get_num_threads()}")
+    print(*(f"{name} {value}" for name, value in birth_certificate().items()), sep=", ")
     print(f"plain loop {other:.2f} ms a step (least {min(plain):.2f}), 5,000 steps {5 * other:.0f} s")
     print(f"trainer    {middle:.2f} ms a step (least {min(ours):.2f}), 5,000 steps {5 * middle:.0f} s")
     print(f"ratio of medians {other / middle:.2f}, of least {min(plain) / min(ours):.2f}")

@@ -9,24 +9,19 @@ are compared with the sets on the meshes that have a class among those 40, told 
 refused. The table goes to --out.
 """
 
-import argparse
-import csv
 import json
-import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import torch
+from _common import BENCH, birth_certificate, parser, percentages, write_csv
 from torch import Tensor
 from torch.nn.functional import normalize
 from train_embedded_head import HELD_OUT, SHADED, Bench, Settings, solve
 
 from pointclip import PointCLIP
 from pointclip._base.assets import asset
-from pointclip._base.files import whole
 from pointclip._base.leaks import refuse_test_split
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D, read_rows
 from pointclip.encoding.cached import encode
@@ -34,7 +29,6 @@ from pointclip.prompts import sentences as prompts
 from pointclip.prompts.descriptions import SHIPPED, class_sentences
 from pointclip.weights import embedded
 
-OUT = Path(__file__).resolve().parent.parent / "assets" / "bench" / "templates_validation.csv"
 SAME_CLASS = {
     "bookcase": "bookshelf",
     "nightstand": "night stand",
@@ -83,29 +77,24 @@ def held_out_features(root: Path, split: str, name: str, cache: Path) -> tuple[T
 
 
 def table(features: Tensor, truth: Sequence[str], labels: Sequence[str], encoder: Any, tried: Mapping) -> list[dict]:
-    """Score each source: a row with top-1 and top-5 in per cent."""
+    """Score each source: a row with top-1, top-5 and mean class accuracy in per cent."""
     target = torch.tensor([list(labels).index(label) for label in truth])
     rows = []
     for name, source in tried.items():
         logits = (features @ text_of(encoder, labels, source).T).mean(1)
-        hits = logits.topk(5, dim=-1).indices == target[:, None]
-        figures = {
-            "top1": round(100 * hits[:, 0].float().mean().item(), 1),
-            "top5": round(100 * hits.any(1).float().mean().item(), 1),
-        }
-        rows.append({"labels": len(labels), "shapes": len(truth), "templates": name, **figures})
+        rows.append({"labels": len(labels), "shapes": len(truth), "templates": name, **percentages(logits, target)})
     best = max(range(len(rows)), key=lambda i: (rows[i]["top1"], rows[i]["top5"]))
     return [row | {"chosen": number == best} for number, row in enumerate(rows)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, default=FURNITURE_FOLDER)
-    parser.add_argument("--split", default="train", help="must not be a test split")
-    parser.add_argument("--model", default="embedded")
-    parser.add_argument("--cache", type=Path, default=Path("build/embedded_head"), help="as of train_embedded_head.py")
-    parser.add_argument("--out", type=Path, default=OUT)
-    arguments = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--root", type=Path, default=FURNITURE_FOLDER)
+    options.add_argument("--split", default="train", help="must not be a test split")
+    options.add_argument("--model", default="embedded")
+    options.add_argument("--cache", type=Path, default=Path("build/embedded_head"), help="as of train_embedded_head.py")
+    options.add_argument("--out", type=Path, default=BENCH / "templates_validation.csv")
+    arguments = options.parse_args()
     features, truth, encoder = held_out_features(arguments.root, arguments.split, arguments.model, arguments.cache)
     furniture = sorted({row.label for row in read_rows()})
     names = prompts.read_labels(asset("labels/modelnet40.txt"))
@@ -114,21 +103,14 @@ def main() -> None:
     known = [SAME_CLASS.get(label, label) for label in truth]
     among = torch.tensor([label in names for label in known])
     rows += table(features[among], [label for label in known if label in names], names, encoder, tried)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     certificate = {
         "model": arguments.model,
         "dataset": f"sweethome3d, {arguments.split}, libraries {' and '.join(HELD_OUT)}",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "commit": commit.stdout.strip(),
-        "command": shlex.join(["python", "scripts/choose_templates.py", "--model", arguments.model]),
+        **birth_certificate(),
     }
     for row in rows:
         print(*row.values(), sep="\t")
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with whole(arguments.out) as draft, draft.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[0], *certificate])
-        writer.writeheader()
-        writer.writerows(row | certificate for row in rows)
+    write_csv(arguments.out, [row | certificate for row in rows])
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ looked at once, at the end. Without a ``test/`` folder, 30 % of each class, draw
 test. The report is printed and written beside the checkpoint as JSON.
 """
 
-import argparse
 import json
 from pathlib import Path
 
 import torch
+from _common import parser, scores
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
@@ -60,19 +60,6 @@ def splits(folder: str, seed: int, **reading):
     return Part(whole, train, "train"), None, Part(whole, test, "test")
 
 
-def scores(logits: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
-    """Compute overall accuracy, mean class accuracy and top-5, in [0, 1]."""
-    right = (logits.argmax(1) == targets).double()
-    classes = [right[targets == k].mean() for k in targets.unique()]
-    best = logits.topk(min(5, logits.shape[1])).indices
-    top5 = (best == targets[:, None]).any(1).double()
-    return {
-        "accuracy": right.mean().item(),
-        "mean_class_accuracy": torch.stack(classes).mean().item(),
-        "top5": top5.mean().item(),
-    }
-
-
 def report(model: pc.PointCLIP, result: pc.FewShotResult, test, cache: str | None) -> dict:
     """Judge the head, and the model without it, on the test split."""
     names = [test.label(k).replace("_", " ") for k in range(len(test))]
@@ -87,19 +74,19 @@ def report(model: pc.PointCLIP, result: pc.FewShotResult, test, cache: str | Non
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder")
-    parser.add_argument("--out", default="few_shot.safetensors", help="checkpoint to write")
-    parser.add_argument("--method", choices=METHODS, default="adapter")
-    parser.add_argument("--shots", type=int, default=16)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--model", default="embedded")
-    parser.add_argument("--views", default="ring-6")
-    parser.add_argument("--style", default="auto")
-    parser.add_argument("--points", type=int, default=20_000)
-    parser.add_argument("--up", default="y")
-    parser.add_argument("--cache", help="folder for features and stopped runs; the user's own cache by default")
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("folder")
+    options.add_argument("--out", default="few_shot.safetensors", help="checkpoint to write")
+    options.add_argument("--method", choices=METHODS, default="adapter")
+    options.add_argument("--shots", type=int, default=16)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--model", default="embedded")
+    options.add_argument("--views", default="ring-6")
+    options.add_argument("--style", default="auto")
+    options.add_argument("--points", type=int, default=20_000)
+    options.add_argument("--up", default="y")
+    options.add_argument("--cache", help="folder for features and stopped runs; the user's own cache by default")
+    args = options.parse_args()
 
     train, val, test = splits(args.folder, args.seed, num_points=args.points, up=args.up)
     model = pc.PointCLIP.from_pretrained(args.model, views=args.views, style=args.style)

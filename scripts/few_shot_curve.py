@@ -16,17 +16,16 @@ chosen on test. Zero-shot and few-shot know the same class names. Rows that OUT 
 another protocol another OUT.
 """
 
-import argparse
 import csv
-import subprocess
 from collections import Counter
 from functools import partial
 from pathlib import Path
 
+import _untrained
 import torch
-import untrained_embedded
-from few_shot import Part, scores
-from few_shot_plot import tell
+from _common import birth_certificate, parser, revision, scores, write_csv
+from _few_shot_plot import tell
+from few_shot import Part
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
@@ -35,9 +34,6 @@ from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D
 from pointclip.encoding.cached import encode
 from pointclip.fusion.logits import fuse
 from pointclip.heads.solvers import METHODS
-
-SCORES = ["accuracy", "mean_class_accuracy", "top5", "val_accuracy"]
-COLUMNS = ["method", "shots", "seed", *SCORES, "num_train", "num_val", "num_test", "chosen"]
 
 
 def parts(pool, classes: list[str], seed: int, most: int | None, given_test) -> tuple[Part, Part]:
@@ -63,43 +59,36 @@ def row_of(model, classes, method: str, shots: int, seed: int, train: Part, test
     row = {"method": method, "shots": shots, "seed": seed, "num_test": len(test)}
     if shots == 0:
         logits = fuse(features, model.encode_labels(names).cpu(), None, model.clip.logit_scale)
-        return {**row, **scores(logits, targets)}
+        return {**row, **scores(logits, targets), **birth_certificate(model.device)}
     result = pc.fit(model, train, labels=classes, shots=shots, method=method, seed=seed, cache=cache)
     with torch.no_grad():
         row |= scores(result.head(features), targets)
     chosen = " ".join(f"{key}={value}" for key, value in result.chosen.items())
     told = {"num_train": result.num_train, "num_val": result.num_val, "val_accuracy": result.val_accuracy}
-    return {**row, **told, "chosen": chosen}
-
-
-def write(path: Path, rows: list[dict]) -> None:
-    draft = path.with_suffix(".part")
-    with draft.open("w", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS, restval="")
-        table.writeheader()
-        table.writerows(rows)
-    draft.replace(path)
+    return {**row, **told, "chosen": chosen, **birth_certificate(model.device)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", required=True, help="a class folder, or sweethome3d")
-    parser.add_argument("--root", type=Path, default=FURNITURE_FOLDER, help="folder of the .sh3f libraries")
-    parser.add_argument("--pool", choices=("all", "across"), default="all", help="of sweethome3d")
-    parser.add_argument("--shots", default="0,1,2,4,8,16")
-    parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--largest", type=int, help="take the N largest classes")
-    parser.add_argument("--test", choices=("half", "rest"), default="half")
-    parser.add_argument("--out", type=Path, default=Path("few_shot_curve.csv"))
+    options = parser(__doc__)
+    options.add_argument("--dataset", required=True, help="a class folder, or sweethome3d")
+    options.add_argument("--root", type=Path, default=FURNITURE_FOLDER, help="folder of the .sh3f libraries")
+    options.add_argument("--pool", choices=("all", "across"), default="all", help="of sweethome3d")
+    options.add_argument("--shots", default="0,1,2,4,8,16")
+    options.add_argument("--methods", default=",".join(METHODS))
+    options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--largest", type=int, help="take the N largest classes")
+    options.add_argument("--test", choices=("half", "rest"), default="half")
+    options.add_argument("--out", type=Path, default=Path("few_shot_curve.csv"))
     for name, default in (("--model", "embedded"), ("--views", "ring-6"), ("--style", "auto"), ("--cache", None)):
-        parser.add_argument(name, default=default)
-    parser.add_argument("--points", type=int, default=20_000)
-    args = parser.parse_args()
+        options.add_argument(name, default=default)
+    options.add_argument("--points", type=int, default=20_000)
+    args = options.parse_args()
 
     if args.dataset == "sweethome3d":
         if args.pool == "all" and args.model == "embedded":
-            parser.error("the head of embedded was trained on shapes of this pool: --pool across, or --model untrained")
+            options.error(
+                "the head of embedded was trained on shapes of this pool: take --pool across or --model untrained"
+            )
         pool = SweetHome3D(args.root, "all" if args.pool == "all" else "train", args.points)
         given = None if args.pool == "all" else SweetHome3D(args.root, "test", args.points)
     else:
@@ -110,7 +99,7 @@ def main() -> None:
     enough = [name for name, size in sizes.items() if size >= 2 * shots[-1]]
     largest = [name for name, _ in sorted(sizes.items(), key=lambda pair: (-pair[1], pair[0]))]
     classes = sorted(largest[: args.largest] if args.largest else enough)
-    load = untrained_embedded.load if args.model == "untrained" else partial(pc.PointCLIP.from_pretrained, args.model)
+    load = _untrained.load if args.model == "untrained" else partial(pc.PointCLIP.from_pretrained, args.model)
     model = load(views=args.views, style=args.style)
     rows = list(csv.DictReader(args.out.open(newline=""))) if args.out.exists() else []
     known = {(row["method"], int(row["shots"]), int(row["seed"])) for row in rows}
@@ -120,11 +109,10 @@ def main() -> None:
             for method in ["zero-shot"] if count == 0 else args.methods.split(","):
                 if (method, count, seed) not in known:
                     rows.append(row_of(model, classes, method, count, seed, train, test, args.cache))
-                    write(args.out, rows)
+                    write_csv(args.out, rows)
                     print({key: rows[-1][key] for key in ("method", "shots", "seed", "accuracy")}, flush=True)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     told = [Path(args.dataset).name, args.pool, args.model, args.views, args.style, f"{args.test} test"]
-    told += [f"{args.seeds} seeds", f"{len(classes)} classes", f"{model.device}", model.clip.precision.name, commit]
+    told += [f"{args.seeds} seeds", f"{len(classes)} classes", f"{model.device}", model.clip.precision.name, revision()]
     title = ", ".join(told)
     print(f"{title}\nclasses: {', '.join(classes)}")
     tell(rows, args.out, title)

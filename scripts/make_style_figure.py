@@ -3,15 +3,14 @@
 python scripts/make_style_figure.py
 """
 
-from pathlib import Path
-
 import torch
+from _common import ASSETS
 from PIL import Image
 
 import pointclip as pc
 from pointclip import images, viz
+from pointclip._base.files import make_folder, whole
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 SHAPE, RIG, VIEW = "chair.obj", "ring-6", 0
 NOTES = {"pointclip": "pointclip (mirrored)"}
 
@@ -27,12 +26,10 @@ def main() -> None:
         names.append(NOTES.get(name, name))
     sheet = viz.contact_sheet([viz.Panel("", torch.stack(pictures), tuple(names))])
     target = ASSETS / "figures" / "styles.png"
-    target.parent.mkdir(exist_ok=True)
-    draft = target.with_suffix(".part")
-    sheet.convert("L" if cloud.colors is None else "RGB").quantize(128, dither=Image.Dither.NONE).save(
-        draft, format="PNG", optimize=True
-    )
-    draft.replace(target)
+    make_folder(target.parent)
+    few = sheet.convert("L" if cloud.colors is None else "RGB").quantize(128, dither=Image.Dither.NONE)
+    with whole(target) as draft:
+        few.save(draft, format="PNG", optimize=True)
     print(f"{target}: {sheet.width} x {sheet.height} pixels, {target.stat().st_size:,} bytes")
 
 

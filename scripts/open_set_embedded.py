@@ -9,22 +9,18 @@ shipped head on the test split, with a fifth of its classes struck off the list,
 each seed and way of choosing, --out.
 """
 
-import argparse
-import csv
 import json
 import statistics
-import subprocess
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
 import torch
-from train_embedded_head import ASSETS, HELD_OUT, SHADED, Bench, Settings, cosines, solve
+from _common import BENCH, birth_certificate, parser, write_csv
+from train_embedded_head import HELD_OUT, SHADED, Bench, Settings, cosines, solve
 
 from pointclip import PointCLIP
 from pointclip._base.cache import cache_folder
-from pointclip._base.files import whole
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D
 from pointclip.evaluation import scores as scoring
 from pointclip.evaluation.judged import Judged
@@ -70,12 +66,12 @@ def figures(test: Judged, val: Judged, seed: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, default=FURNITURE_FOLDER, help="folder with the five .sh3f libraries")
-    parser.add_argument("--cache", type=Path, default=cache_folder("open-set"), help="where features are kept")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--out", type=Path, default=ASSETS / "bench" / "open_set.csv")
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--root", type=Path, default=FURNITURE_FOLDER, help="folder with the five .sh3f libraries")
+    options.add_argument("--cache", type=Path, default=cache_folder("open-set"), help="where features are kept")
+    options.add_argument("--seeds", type=int, default=10)
+    options.add_argument("--out", type=Path, default=BENCH / "open_set.csv")
+    args = options.parse_args()
     model, head = PointCLIP.from_pretrained("embedded"), embedded.read_head()
     request = replace(Request("sweethome3d"), calibrate=False)
     test = evaluate(model, lambda split: SweetHome3D(args.root, split or "test"), request, args.cache / "test").test
@@ -86,17 +82,12 @@ def main() -> None:
         "libraries left out": left_out_answers(bench, head, test),
         "seen in training": own_answers(bench, head, test),
     }
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
-    date = f"{datetime.now(timezone.utc):%Y-%m-%d}"
     rows = []
     for way, val in ways.items():
         for seed in range(args.seeds):
             row = {"chosen_on": way, "shapes_chosen_on": len(val), "goal": 0.05, "seed": seed}
-            rows.append(row | figures(test, val, seed) | {"date": date, "commit": commit})
-    with whole(args.out) as draft, draft.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+            rows.append(row | figures(test, val, seed) | birth_certificate())
+    write_csv(args.out, rows)
     for way in ways:
         print(f"chosen on shapes {way}:")
         for name in FIGURES + ERRORS:

@@ -15,26 +15,21 @@ import argparse
 import csv
 import hashlib
 import json
-import os
-import platform
-import shlex
-import subprocess
 import sys
 from dataclasses import replace
-from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import torch
-from damages import Condition, conditions
+from _common import ASSETS, BENCH, birth_certificate, parser, write_csv
+from _damages import Condition, conditions
 
 from pointclip import PointCLIP
-from pointclip._base.files import whole
+from pointclip._base.files import make_folder, whole
 from pointclip.datasets import open_dataset
 from pointclip.encoding.cached import Dataset
 from pointclip.points import PointCloud
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ANSWER = ("condition", "id", "label", "predicted", "in_top5", "up")
 Answers = dict[tuple[str, str], dict[str, str]]
 
@@ -177,61 +172,39 @@ def plot(rows: list[dict[str, object]], path: Path, title: str) -> None:
     axes.set(xlim=(0, 105), ylim=(len(rows) - 0.4, -0.6))
     axes.set_xlabel("top-1 accuracy, %")
     axes.set_title(title, fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with whole(path) as draft:
         figure.savefig(draft, dpi=150, bbox_inches="tight", format="png")
     pyplot.close(figure)
 
 
-def birth_certificate(arguments: argparse.Namespace) -> dict[str, object]:
-    """Say where the figures come from; places on this machine are left out of the command."""
-    limit = [] if arguments.limit is None else ["--limit", str(arguments.limit)]
-    told = ["--split", arguments.split, *limit, "--conditions", *arguments.conditions]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return {
-        "dataset": arguments.dataset,
-        "split": arguments.split,
-        "points": arguments.points,
-        "normals": not arguments.no_normals,
-        "seed": arguments.seed,
-        "model": arguments.model,
-        "views": arguments.views,
-        "device": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "commit": commit.stdout.strip(),
-        "command": shlex.join(["python", "scripts/robustness.py", *told]),
-    }
-
-
-def write_table(rows: list[dict[str, object]], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as draft, draft.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+def settings(arguments: argparse.Namespace) -> dict[str, object]:
+    """Say what was asked of which model."""
+    names = ("dataset", "split", "points", "seed", "model", "views")
+    return {name: getattr(arguments, name) for name in names} | {"normals": not arguments.no_normals}
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", default="sweethome3d", help="a name of pointclip.datasets.open_dataset")
-    parser.add_argument("--root", help="its folder, where the name leaves it out")
-    parser.add_argument("--split", help="the training split by default")
-    parser.add_argument("--limit", type=int, help="shapes, spread evenly over the split; all by default")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--points", type=int, default=10_000)
-    parser.add_argument(
+    options = parser(__doc__)
+    options.add_argument("--dataset", default="sweethome3d", help="a name of pointclip.datasets.open_dataset")
+    options.add_argument("--root", help="its folder, where the name leaves it out")
+    options.add_argument("--split", help="the training split by default")
+    options.add_argument("--limit", type=int, help="shapes, spread evenly over the split; all by default")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--points", type=int, default=10_000)
+    options.add_argument(
         "--no-normals", action="store_true", help="throw the normals away, as of a scan: drawn as depth"
     )
-    parser.add_argument("--model", default="embedded")
-    parser.add_argument("--views", default="ring-6")
-    parser.add_argument(
+    options.add_argument("--model", default="embedded")
+    options.add_argument("--views", default="ring-6")
+    options.add_argument(
         "--conditions", nargs="+", default=["*"], metavar="PATTERN", help="names, * stands for anything"
     )
-    parser.add_argument("--list", action="store_true", help="print the conditions and end")
-    parser.add_argument("--out", type=Path, default=ASSETS / "bench" / "robustness.csv")
-    parser.add_argument("--plot", type=Path, default=ASSETS / "figures" / "robustness.png")
-    parser.add_argument("--work", type=Path, default=Path("build/robustness"))
-    return parser.parse_args()
+    options.add_argument("--list", action="store_true", help="print the conditions and end")
+    options.add_argument("--out", type=Path, default=BENCH / "robustness.csv")
+    options.add_argument("--plot", type=Path, default=ASSETS / "figures" / "robustness.png")
+    options.add_argument("--work", type=Path, default=Path("build/robustness"))
+    return options.parse_args()
 
 
 def main() -> None:
@@ -246,15 +219,16 @@ def main() -> None:
     wanted = [one for one in every if any(fnmatchcase(one.name, pattern) for pattern in arguments.conditions)]
     data = opened(arguments, arguments.points)
     arguments.split = data.split
-    settings = [arguments.dataset, arguments.split, arguments.seed, arguments.points, arguments.no_normals]
-    settings += [arguments.model, arguments.views]
-    name = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
+    key = [arguments.dataset, arguments.split, arguments.seed, arguments.points, arguments.no_normals]
+    key += [arguments.model, arguments.views]
+    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
     answers = answer_all(arguments, wanted, data, arguments.work / f"{name}.csv")
     ids = [data.id(index) for index in chosen_indices(len(data), arguments.limit)]
     table = summary(answers, ids, every)
     for row in table:
         print(f"{row['condition']:<42}{row['top1']:>7}{row['top5']:>7}  changed {row['changed']}  {row['up_is_y']}")
-    write_table([row | birth_certificate(arguments) for row in table], arguments.out)
+    certificate = settings(arguments) | birth_certificate()
+    write_csv(arguments.out, [row | certificate for row in table])
     title = f"{arguments.model}, {arguments.dataset} {arguments.split}, {len(ids)} shapes, {arguments.points:,} points"
     plot(table, arguments.plot, title)
 

@@ -12,28 +12,24 @@ embeddings of the labels (centred; a constant offset changes no ranking); ImageN
 names are extra pairs, for classes that no mesh shows. ``softmax`` starts from ridge and goes on with cross-entropy.
 """
 
-import argparse
-import csv
 import hashlib
 import itertools
 import json
-import shlex
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
+from _common import ASSETS, BENCH, birth_certificate, parser, percentages, write_csv
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from pointclip import images
+from pointclip._base.files import whole
 from pointclip.cameras.rigs import Views, look_at, views
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D, read_rows
 from pointclip.weights import embedded
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 HELD_OUT = ("BlendSwap-CC-BY.sh3f", "Scopia.sh3f")
 POINTS = 20_000
 
@@ -119,8 +115,8 @@ class Bench:
                 print(f"\r{pictures}: {index + 1} of {len(self.data)}", end="", file=sys.stderr)
             print(file=sys.stderr)
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(torch.stack(found), path.with_suffix(".part"))
-            path.with_suffix(".part").replace(path)
+            with whole(path) as draft:
+                torch.save(torch.stack(found), draft)
         return torch.load(path, weights_only=True)
 
     def _trunk(self, pictures: Tensor) -> Tensor:
@@ -209,12 +205,6 @@ def validate(bench: Bench, settings: Settings, *shown: Pictures) -> list[tuple[T
     return found
 
 
-def score(logits: Tensor, target: Tensor) -> tuple[float, float]:
-    """Top-1 and top-5 accuracy in per cent."""
-    best = logits.topk(5, dim=-1).indices == target[:, None]
-    return 100 * best[:, 0].float().mean().item(), 100 * best.any(1).float().mean().item()
-
-
 def grid() -> list[Settings]:
     """The settings tried: the solver first, then what to train on."""
     every = "shaded+depth+sparse depth"
@@ -247,8 +237,8 @@ def run(bench: Bench) -> tuple[Settings, list[dict], float]:
         found = validate(bench, settings, SHADED, DEPTH, SPARSE, own)
         figures: dict[str, float] = {}
         for name, (logits, target) in zip(("shaded", "depth", "sparse", "own"), found, strict=True):
-            top1, top5 = score(logits, target)
-            figures |= {f"{name}_top1": round(top1, 1), f"{name}_top5": round(top5, 1)}
+            told = percentages(logits, target)
+            figures |= {f"{name}_top1": told["top1"], f"{name}_top5": told["top5"]}
         figures["mean"] = round(sum(list(figures.values())[:6]) / 6, 2)
         rows.append(asdict(settings) | figures)
         print(*rows[-1].values(), sep="\t", flush=True)
@@ -258,37 +248,28 @@ def run(bench: Bench) -> tuple[Settings, list[dict], float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, default=FURNITURE_FOLDER, help="folder with the five .sh3f libraries")
-    parser.add_argument("--cache", type=Path, default=Path("build/embedded_head"), help="where features are kept")
-    parser.add_argument("--out", type=Path, default=ASSETS / embedded.HEAD_ASSET)
-    arguments = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--root", type=Path, default=FURNITURE_FOLDER, help="folder with the five .sh3f libraries")
+    options.add_argument("--cache", type=Path, default=Path("build/embedded_head"), help="where features are kept")
+    options.add_argument("--out", type=Path, default=ASSETS / embedded.HEAD_ASSET)
+    arguments = options.parse_args()
     bench = Bench(arguments.root, arguments.cache)
     settings, rows, scale = run(bench)
     weight = solve(bench, settings, bench.train_set(settings.train_on), bench.target)
-    table = ASSETS / "bench" / "embedded_head_validation.csv"
-    table.parent.mkdir(exist_ok=True)
-    with table.with_suffix(".part").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    table.with_suffix(".part").replace(table)
-    metadata = birth_certificate(settings, rows, scale)
+    write_csv(BENCH / "embedded_head_validation.csv", [row | birth_certificate() for row in rows])
+    metadata = about(settings, rows, scale)
     head = embedded.Head(weight, torch.zeros(len(weight)), torch.tensor(scale).log().item(), metadata)
     embedded.save_head(head, arguments.out)
     print(json.dumps(metadata, indent=1))
 
 
-def birth_certificate(settings: Settings, rows: list[dict], scale: float) -> dict[str, str]:
+def about(settings: Settings, rows: list[dict], scale: float) -> dict[str, str]:
     """Say what the head was trained on, how, and under what licences."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    best = max(rows, key=lambda row: row["mean"])
+    birth, best = birth_certificate(), max(rows, key=lambda row: row["mean"])
     return {
         "trained_on": f"{sum(row.split == 'train' for row in read_rows())} meshes: assets/sweethome3d.csv, split train",
         "rows_sha256": hashlib.sha256((ASSETS / "sweethome3d.csv").read_bytes()).hexdigest(),
-        "command": shlex.join(["python", *sys.argv]),
-        "commit": commit,
-        "date": datetime.now(timezone.utc).date().isoformat(),
+        **{name: birth[name] for name in ("command", "commit", "date")},
         "settings": json.dumps(asdict(settings)),
         "pictures": json.dumps([asdict(pictures) for pictures in TRAIN_SETS[settings.train_on]]),
         "validation": json.dumps({k: v for k, v in best.items() if "top" in k}) + " (one library left out)",

@@ -65,3 +65,14 @@ def test_no_figure_without_its_command():
     scripts = re.findall(r"scripts/\w+\.py", README)
     assert scripts
     assert all((ROOT / script).is_file() for script in scripts)
+
+
+def test_every_number_has_its_script_and_its_table():
+    """The page of the scripts names every program and every table there is, and none that is not."""
+    page = (ROOT / "scripts" / "README.md").read_text()
+    programs = {path.name for path in (ROOT / "scripts").glob("[a-z]*.py")}
+    assert programs == set(re.findall(r"\b[a-z]\w+\.py\b", page))
+    tables = {path.name for path in (ROOT / "assets" / "bench").iterdir()}
+    assert tables == set(re.findall(r"\b\w+\.csv\b", page)) - {"sweethome3d.csv"}
+    places = [ROOT / "scripts" / place for place in re.findall(r"\]\(([^#)]+)\)", page)]
+    assert places and all(place.exists() for place in places)

@@ -26,15 +26,19 @@ def versions() -> dict[str, str]:
     return found
 
 
-def commit(folder: Path = Path(__file__).parent) -> str | None:
+def commit(folder: Path = Path(__file__).parents[1], changed_in: str = ".") -> str | None:
     """Name the commit of the program's own repository, with ``-dirty`` where files differ from it.
+
+    Args:
+        folder: A package of that repository; the default is pointclip's own.
+        changed_in: Where changes count, as git writes it; ``:/`` is the whole repository.
 
     Returns:
         40 hexadecimal digits, or None where the program is not in a repository (it was installed, or git is missing).
     """
     if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None
-    head, changes = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain", "-uno", ".")
+    head, changes = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain", "-uno", changed_in)
     return head and head + "-dirty" * bool(changes)
 
 

@@ -173,5 +173,5 @@ def _words(chosen: dict[str, Any]) -> str:
 
 
 def _other_model(result: "FewShotResult") -> str:
-    name = result.checkpoint.eye.model
+    name = result.checkpoint.spec.model
     return "" if name == "embedded" else f" --model {name}"

@@ -241,7 +241,7 @@ def _of_adapter(asked: Shared, adapter: str) -> tuple[str, str, tuple[str, ...]]
             option = name.replace("_", "-")
             raise InputError(f"--adapter brings its own labels, views, style and templates: leave --{option} out")
     head = load_checkpoint(adapter)
-    return head.eye.rig, head.eye.style, head.labels
+    return head.spec.rig, head.spec.style, head.labels
 
 
 def load_network(chosen: Settings, **others: Any) -> "PointCLIP":

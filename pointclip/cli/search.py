@@ -105,13 +105,13 @@ def _load(shapes: "ShapeIndex", model: str | None, templates: str | None, device
 
     if templates not in (None, DEFAULT_TEMPLATES):
         descriptions.check(templates)
-    eye = shapes.origin.eye
-    name = eye.model if model is None else model
+    spec = shapes.origin.spec
+    name = spec.model if model is None else model
     with _console.waiting(f"loading {name}"):
-        made: dict[str, Any] = {"views": eye.views, "style": eye.drawn, "templates": templates or DEFAULT_TEMPLATES}
-        made |= {option: getattr(shapes.origin, option) for option in ("drop_outliers", "skip_background")}
+        made: dict[str, Any] = {"views": spec.views, "style": spec.drawn, "templates": templates or DEFAULT_TEMPLATES}
+        made |= {option: getattr(spec, option) for option in ("drop_outliers", "skip_background")}
         network = _options.named_network(name, **made, device=device, precision=precision)
-    shapes.refuse_another(network.clip.name, network.clip.identity)
+    shapes.refuse_another(network.feature_spec)
     return network
 
 

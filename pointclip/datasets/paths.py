@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pointclip.errors import InputError
-from pointclip.meshes import KNOWN_SUFFIXES
+from pointclip.meshes import KNOWN_SUFFIXES, is_shape
 from pointclip.points import PointCloud
 
 
@@ -30,9 +30,10 @@ def find_shapes(paths: Iterable[str | Path]) -> list[Item]:
     """Turn files, folders and patterns into a list of shape files.
 
     Args:
-        paths: A file is taken as it is. A folder is searched with all folders below it, for the known file types and
-            without hidden ones. A pattern with ``*``, ``?`` or ``[...]`` (``**`` for any depth) is matched, each match
-            a known file type or a folder.
+        paths: A file is taken as it is. A folder is searched with all folders below it, also behind links, for the
+            known file types and without hidden ones; a .txt, .csv or .asc counts when it holds rows of numbers. A
+            pattern with ``*``, ``?`` or ``[...]`` (``**`` for any depth) is matched, each match a known file type or a
+            folder.
 
     Returns:
         Items without a cloud, in the order given, each folder and pattern sorted by name, no file twice. A path that
@@ -45,7 +46,7 @@ def find_shapes(paths: Iterable[str | Path]) -> list[Item]:
     known: dict[str, Item] = {}
     for path in map(str, paths):
         for item in _expand(path):
-            known.setdefault(os.path.normpath(Path.cwd() / item.path), item)
+            known.setdefault(os.path.realpath(item.path), item)
     return list(known.values())
 
 
@@ -56,6 +57,9 @@ def _expand(path: str) -> list[Item]:
         return _in_pattern(path)
     if not os.path.lexists(path):
         return [Item(path, error=InputError(f"{path} does not exist: check the path"))]
+    if not Path(path).exists():
+        target = os.path.realpath(path)
+        return [Item(path, error=InputError(f"{path} is a link to {target}, which does not exist: mend the link"))]
     return [Item(path)]
 
 
@@ -87,14 +91,25 @@ def _below(folder: str) -> list[Item]:
         text = f"{error.filename} cannot be listed ({error.strerror}): check its permissions"
         found.append(Item(str(error.filename), error=InputError(text)))
 
-    for where, below, names in os.walk(folder, onerror=refused):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        found += [Item(str(Path(where) / name)) for name in sorted(names) if _is_shape(name)]
+    seen = {os.path.realpath(folder)}
+    for where, below, names in os.walk(folder, onerror=refused, followlinks=True):
+        below[:] = [name for name in sorted(below) if _is_new(Path(where) / name, seen)]
+        found += [Item(str(Path(where) / name)) for name in sorted(names) if _is_shape(str(Path(where) / name))]
     return found
 
 
+def _is_new(folder: Path, seen: set[str]) -> bool:
+    """Tell whether a folder is to be searched: no hidden one, no archive's shadow, none that a link leads back to."""
+    if folder.name.startswith(".") or folder.name == "__MACOSX":
+        return False
+    real = os.path.realpath(folder)
+    new = real not in seen
+    seen.add(real)
+    return new
+
+
 def _is_shape(path: str) -> bool:
-    return Path(path).suffix.lower() in KNOWN_SUFFIXES and not Path(path).name.startswith(".")
+    return not Path(path).name.startswith(".") and is_shape(path)
 
 
 def _types() -> str:

@@ -138,22 +138,9 @@ def _row_name(fingerprint: str, augmentation: Augmentation | None, seed: int, co
     return hashlib.sha256(json.dumps([fingerprint, changes]).encode()).hexdigest()[:32]
 
 
-def sight_key(model: "PointCLIP") -> str:
-    """Name all that decides a cloud's features besides the cloud: weights, number format, rig and style."""
-    clip, views = model.clip, model.views
-    digest = hashlib.sha256()
-    for tensor in (views.rotations, views.translations, views.focal, views.principal):
-        digest.update(b"-" if tensor is None else tensor.cpu().numpy().tobytes())
-    form = clip.precision.name + " skip_background" * clip.skip_background
-    key = [clip.identity, form, clip.image_size, clip.mean, clip.std, repr(model.style)]
-    key += [] if model.drop_outliers else ["outliers kept"]
-    digest.update(json.dumps([*key, views.perspective]).encode())
-    return digest.hexdigest()[:32]
-
-
 def _store_path(model: "PointCLIP", cache: str | Path | None) -> Path:
     folder = cache_folder("features") if cache is None else Path(cache)
-    return folder / f"{sight_key(model)}.safetensors"
+    return folder / f"{model.feature_spec.key}.safetensors"
 
 
 @torch.no_grad()

@@ -60,7 +60,7 @@ class Encodings:
     @property
     def ups(self) -> tuple[str, ...]:
         """Name the axes that were taken as up, P of them; the V views of each stand one after the other."""
-        return ups_of(read_plan(self.folder)["pose"])
+        return ups_of(read_plan(self.folder)["spec"]["pose"])
 
     def remove(self) -> None:
         """Remove the parts, and the folder unless something else lies in it."""

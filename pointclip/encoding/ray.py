@@ -14,7 +14,6 @@ import torch
 from pointclip._base.files import refusals
 from pointclip._base.optional import require
 from pointclip.datasets.protocol import Dataset
-from pointclip.encoding.cached import sight_key
 from pointclip.encoding.parts import read_part
 from pointclip.errors import InputError, PointClipError
 from pointclip.reading.items import Reading, read_items
@@ -60,7 +59,7 @@ def run_parts(
     again = partial(model.again, device=device, precision=precision)
     for path, _ in missing:
         _tries(path).unlink(missing_ok=True)
-    crew = Crew(again, sight_key(model), dataset, make, str(Path.cwd()))
+    crew = Crew(again, model.feature_spec.key, dataset, make, str(Path.cwd()))
     pieces = [{"path": str(path.absolute()), "indices": indices} for path, indices in missing]
     return _run(crew, pieces, workers, gpus=int(device == "cuda"))
 
@@ -71,14 +70,14 @@ class Crew:
 
     Attributes:
         again: Loads the model.
-        sight: Names all that decides what the model sees, see :func:`pointclip.encoding.cached.sight_key`.
+        key: Names all that decides what the model sees, see :class:`pointclip.feature_spec.FeatureSpec`.
         dataset: Where the shapes come from.
         make: From the model and the shapes of a part to its file.
         folder: The working folder, where relative paths start.
     """
 
     again: Callable[[], "PointCLIP"]
-    sight: str
+    key: str
     dataset: Dataset
     make: Make
     folder: str
@@ -92,7 +91,7 @@ class Crew:
         with refusals(Path(self.folder), "every worker must see the same folders"):
             os.chdir(self.folder)
         model = self.again()
-        if sight_key(model) != self.sight:
+        if model.feature_spec.key != self.key:
             raise InputError("a worker loaded another model than this process: install the same versions everywhere")
         if model.device.type == "cpu":
             torch.set_num_threads(1)

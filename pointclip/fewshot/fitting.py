@@ -23,7 +23,7 @@ from pointclip.fewshot.resume import HOW_TO_GO_ON, FitInterrupted
 from pointclip.fewshot.tuning import ADAPTERS, Task, Tuner
 from pointclip.fusion.logits import fuse, validation_score
 from pointclip.heads.base import Head
-from pointclip.heads.checkpoint import Checkpoint, Eye
+from pointclip.heads.checkpoint import Checkpoint
 from pointclip.heads.recipe import Recipe
 from pointclip.heads.solvers import METHODS, Fitted
 from pointclip.prompts.sentences import clean_labels
@@ -262,5 +262,4 @@ def _result(
     templates = model.templates if isinstance(model.templates, str | Path | Mapping) else list(model.templates)
     about = {**about, **told, "history": fitted.history, "precision": clip.precision.name, "pointclip": __version__}
     about["templates"] = str(templates) if isinstance(templates, Path) else templates
-    eye = Eye.of(clip.name, clip.identity, model.views, model.style)
-    return FewShotResult(Checkpoint(fitted.head, names, eye, about), history=fitted.history, **told)
+    return FewShotResult(Checkpoint(fitted.head, names, model.feature_spec, about), history=fitted.history, **told)

@@ -6,36 +6,53 @@ from pathlib import Path
 import numpy as np
 
 from pointclip._base.checks import nearest
+from pointclip._base.words import counted
 from pointclip.errors import InputError
-from pointclip.meshes.arrays import as_colors, read_npy, read_npz, read_text
+from pointclip.meshes.arrays import read_npy, read_npz
+from pointclip.meshes.columns import as_colors
 from pointclip.meshes.geometry import Mesh, RawPoints
 from pointclip.meshes.pcd import read_pcd
 from pointclip.meshes.scene import MESH_KINDS, from_scene, read_scene
+from pointclip.meshes.text import looks_like_points, read_text
 
-__all__ = ["KNOWN_SUFFIXES", "Mesh", "RawPoints", "as_colors", "from_scene", "load_geometry"]
+__all__ = ["KNOWN_SUFFIXES", "Mesh", "RawPoints", "as_colors", "from_scene", "is_shape", "load_geometry"]
 
 _CLOUD_READERS: dict[str, Callable[[Path], RawPoints]] = {
     "npy": read_npy,
     "npz": read_npz,
-    "xyz": read_text,
-    "pts": read_text,
     "pcd": read_pcd,
+    **dict.fromkeys(("xyz", "pts", "txt", "csv", "asc", "xyzrgb", "xyzn"), read_text),
 }
 KNOWN_SUFFIXES = tuple(f".{kind}" for kind in (*MESH_KINDS, *_CLOUD_READERS))
+
+_ANY_TEXT = (".txt", ".csv", ".asc")
+
+
+def is_shape(path: str | Path) -> bool:
+    """Tell by its name, and a text file also by its first lines, whether a file in a folder is a shape.
+
+    Example:
+        >>> is_shape("chair.OBJ"), is_shape("notes.pdf")
+        (True, False)
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    return suffix in KNOWN_SUFFIXES and (suffix not in _ANY_TEXT or looks_like_points(path))
 
 
 def load_geometry(path: str | Path) -> Mesh | RawPoints:
     """Read a mesh or a point cloud as it stands in its file.
 
     Meshes: .off (also glued headers), .obj with materials and textures, .ply, .stl, .glb and .gltf with all transforms
-    applied. Clouds: .npy, .npz, .xyz, .pts, .pcd, and .ply, .obj or glTF files without faces.
+    applied. Clouds: .npy, .npz, .pcd, text (.xyz .pts .txt .csv .asc .xyzrgb .xyzn), and .ply, .obj, .off or glTF files
+    without faces.
 
     Args:
         path: The file; its suffix says what it is, in capitals or not.
 
     Returns:
-        A Mesh, or RawPoints without the rows that are NaN or infinite (organised .pcd files mark missing points so).
-        Normals of points are kept only when every point has one.
+        A Mesh, or RawPoints without the rows that are NaN or infinite (organised .pcd files mark missing points so) or
+        lack the normal or colour that most have. The notes say what was left out or assumed.
 
     Raises:
         InputError: The file is missing, empty, a folder, of an unknown type, damaged or cut short.
@@ -78,9 +95,28 @@ def _finite(path: Path, cloud: RawPoints) -> RawPoints:
         raise InputError(f"{path} holds no points: export it again")
     if not good.any():
         raise InputError(f"{path} holds {len(good)} points and none is finite: export it again")
-    normals = None if cloud.normals is None else cloud.normals[good]
-    if normals is not None:
-        length = np.linalg.norm(normals, axis=1)
-        normals = normals if np.isfinite(length).all() and (length > 0).all() else None
-    colors = None if cloud.colors is None else cloud.colors[good]
-    return RawPoints(cloud.points[good], normals, colors, left_out=int((~good).sum()))
+    notes = list(cloud.notes)
+    if not good.all():
+        notes.append(f"{counted(int((~good).sum()), 'row')} with NaN or infinite coordinates left out")
+    length = None if cloud.normals is None else np.linalg.norm(cloud.normals, axis=1)
+    normals, keep = _mostly(good, cloud.normals, None if length is None else np.isfinite(length) & (length > 0))
+    known = None if cloud.colors is None else np.isfinite(cloud.colors).all(axis=1)
+    colors, keep = _mostly(keep, cloud.colors, known)
+    lost = int(good.sum() - keep.sum())
+    if lost:
+        notes.append(f"{counted(lost, 'point')} without a normal or a colour left out")
+    if cloud.normals is not None and normals is None and length is not None and (length > 0).any():
+        notes.append("normals left out: most are zero or not finite")
+    if cloud.colors is not None and colors is None:
+        notes.append("colours left out: most are not finite")
+    normals, colors = (None if extra is None else extra[keep] for extra in (normals, colors))
+    return RawPoints(cloud.points[keep], normals, colors, left_out=int((~good).sum()), notes=tuple(notes))
+
+
+def _mostly(
+    keep: np.ndarray, values: np.ndarray | None, known: np.ndarray | None
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return values and the rows that have one where most have; else no values and the rows as they were."""
+    if values is None or known is None or (keep & known).sum() * 2 <= keep.sum():
+        return None, keep
+    return values, keep & known

@@ -14,12 +14,14 @@ class RawPoints:
         normals: (N, 3) float64 of any length, or None.
         colors: (N, 3) float32 in [0, 1], or None.
         left_out: Rows of the file that are no points, for a coordinate is NaN or infinite.
+        notes: What was left out or assumed, each a few words.
     """
 
     points: np.ndarray
     normals: np.ndarray | None = None
     colors: np.ndarray | None = None
     left_out: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Mesh:
         corner_uv: (F, 3, 2) float32 texture coordinates, origin at the lower left of the image, or None.
         face_texture: (F,) int32 index into ``textures``, -1 for a face without one, or None.
         textures: Images (H, W, 3) uint8.
+        notes: What was left out or assumed, each a few words.
 
     Example:
         >>> mesh = Mesh(np.eye(3), np.array([[0, 1, 2]]), corner_colors=np.eye(3, dtype=np.float32)[None])
@@ -48,6 +51,7 @@ class Mesh:
     corner_uv: np.ndarray | None = None
     face_texture: np.ndarray | None = None
     textures: tuple[np.ndarray, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def colors_at(self, face: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
         """Return the colour of points on the surface.

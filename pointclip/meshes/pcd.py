@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from pointclip.errors import InputError
-from pointclip.meshes.arrays import as_colors, parse_rows
+from pointclip.meshes.columns import as_colors
 from pointclip.meshes.geometry import RawPoints
+from pointclip.meshes.text import parse_rows
 
 _KEYS = {"VERSION", "FIELDS", "COLUMNS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA"}
+
+_NAN_BITS = 0x7FC00000  # NaN where a packed colour is read as float: no writer packs alpha 127 over red 192
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ def _header(path: Path, data: bytes) -> tuple[_Header, int]:
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise InputError(f"{path} has a damaged .pcd header ({error}): save it again as .pcd") from error
+    if size == 0:
+        raise InputError(f"{path} holds no points: export it again")
     if not consistent or size < 1:
         raise InputError(
             f"{path} holds {size} points stored as {header.storage!r}: save it again as ascii or binary .pcd"
@@ -101,10 +106,19 @@ def _ascii(path: Path, header: _Header, body: bytes) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for name, kind, at in zip(header.names, header.types, starts, strict=False):
         column = table[: header.num_points, at]
-        found.setdefault(name, column if kind.kind == "f" else column.astype(np.int64).astype(kind))
-        if kind.kind == "f" and name in ("rgb", "rgba"):
-            found[name] = column.astype(np.float32)
+        if name in ("rgb", "rgba") and kind.itemsize == 4:
+            found.setdefault(name, _packed(column, kind))
+        else:
+            found.setdefault(name, column)
     return found
+
+
+def _packed(column: np.ndarray, kind: np.dtype) -> np.ndarray:
+    """Return written colours in the type they are packed in; NaN marks a point without one, and stays NaN."""
+    if kind.kind == "f":
+        return column.astype(np.float32)
+    bits = np.where(np.isfinite(column), column, _NAN_BITS).astype(np.int64)
+    return bits.astype(np.uint32)
 
 
 def _binary(path: Path, header: _Header, body: bytes) -> dict[str, np.ndarray]:
@@ -182,9 +196,13 @@ def _colors(columns: dict[str, np.ndarray]) -> np.ndarray | None:
     """Unpack rgb, three bytes in the bits of a float or an integer, or read the fields r g b."""
     packed = columns.get("rgb", columns.get("rgba"))
     if packed is None:
-        return as_colors(_stack(columns, ("r", "g", "b"))) if {"r", "g", "b"} <= set(columns) else None
+        for names in (("r", "g", "b"), ("red", "green", "blue")):
+            if set(names) <= set(columns):
+                return as_colors(_stack(columns, names))
+        return None
     if packed.dtype.itemsize != 4:
         return None
     bits = np.ascontiguousarray(packed).view(np.uint32)
-    channels = np.stack([(bits >> shift) & 255 for shift in (16, 8, 0)], axis=1)
-    return channels.astype(np.float32) / 255.0
+    channels = np.stack([(bits >> shift) & 255 for shift in (16, 8, 0)], axis=1).astype(np.float32) / 255.0
+    channels[bits == _NAN_BITS] = np.nan
+    return channels

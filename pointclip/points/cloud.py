@@ -26,6 +26,7 @@ class PointCloud:
         normals: (N, 3) float32 of unit length, or None.
         colors: (N, 3) float32 in [0, 1], or None.
         name: What to call the shape in tables and messages.
+        notes: What was left out of the file or assumed about it, each a few words; () when nothing was.
 
     Raises:
         InputError: A shape, dtype or range does not fit.
@@ -39,6 +40,7 @@ class PointCloud:
     normals: torch.Tensor | None = None
     colors: torch.Tensor | None = None
     name: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("points", "normals", "colors"):
@@ -93,7 +95,7 @@ class PointCloud:
         """
         normals = None if self.normals is None else self.normals[keep]
         colors = None if self.colors is None else self.colors[keep]
-        return PointCloud(self.points[keep], normals, colors, self.name)
+        return PointCloud(self.points[keep], normals, colors, self.name, self.notes)
 
     def turned(self, up: str) -> "PointCloud":
         """Return the cloud rotated so that the axis named by ``up`` becomes +y, see :func:`turn_up`.
@@ -171,7 +173,7 @@ class PointCloud:
         normals = raw.normals
         if normals is not None:
             normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
-        return cls(_tensor(raw.points), _tensor(normals), _tensor(raw.colors), name)
+        return cls(_tensor(raw.points), _tensor(normals), _tensor(raw.colors), name, raw.notes)
 
 
 def _tensor(array: Any) -> Any:

@@ -33,7 +33,7 @@ def load(
     ``farthest_point_subset`` when it has more than ``num_points``.
 
     Args:
-        path: .off .obj .ply .stl .glb .gltf .npy .npz .xyz .pts or .pcd.
+        path: .off .obj .ply .stl .glb .gltf .npy .npz .pcd, or text: .xyz .pts .txt .csv .asc .xyzrgb .xyzn.
         num_points: Points to draw on a mesh and the most to keep of a cloud, at least 2. None keeps every point of a
             cloud and draws 20,000 on a mesh.
         up: The axis that points up in the file: "y", "z", "x", or one of them with a minus sign.
@@ -69,7 +69,7 @@ def load(
     elif not torch.isfinite(points.float()).all():
         raise InputError(f"{path} has coordinates too large for float32: load it with normalize=True")
     normals = None if raw.normals is None else turn_up(torch.from_numpy(raw.normals), up).numpy()
-    cloud = PointCloud._from_raw(RawPoints(points.numpy(), normals, raw.colors), Path(path).stem)
+    cloud = PointCloud._from_raw(replace(raw, points=points.numpy(), normals=normals), Path(path).stem)
     return replace(cloud, points=normalize_unit_sphere(cloud.points)) if normalize else cloud
 
 
@@ -131,7 +131,10 @@ def _draw(path: Path, num_points: int | None, seed: int, drop_outliers: bool) ->
 
 def _without_outliers(raw: RawPoints) -> RawPoints:
     strays = far_outliers(torch.from_numpy(raw.points)).numpy()
-    return _rows(raw, ~strays) if strays.any() else raw
+    if not strays.any():
+        return raw
+    note = f"{counted(int(strays.sum()), 'point')} far from all others left out"
+    return replace(_rows(raw, ~strays), notes=(*raw.notes, note))
 
 
 def _rows(raw: RawPoints, keep: np.ndarray) -> RawPoints:

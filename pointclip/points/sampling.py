@@ -49,7 +49,7 @@ def sample_surface(mesh: Mesh, num_points: int, seed: int = 0) -> RawPoints:
     points = mesh.vertices[origin[face]] + size * (along[:, :1] * edge_1[face] + along[:, 1:] * edge_2[face])
     normals = cross[face] / double_area[face, None]
     weights = np.column_stack([1.0 - along.sum(axis=1), along])
-    return RawPoints(points, normals, mesh.colors_at(face, weights))
+    return RawPoints(points, normals, mesh.colors_at(face, weights), notes=mesh.notes)
 
 
 def _unit_triangles(mesh: Mesh) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from pointclip._base.checks import check_shape
 from pointclip._base.files import whole
 from pointclip.errors import InputError
-from pointclip.heads.checkpoint import Eye
+from pointclip.feature_spec import FeatureSpec
 from pointclip.points import PointCloud, load
 
 FORMAT = 1
@@ -29,24 +29,20 @@ class Origin:
     """What made the vectors of an index. JSON only.
 
     Attributes:
-        eye: The encoder, the rig and the style.
+        spec: The encoder, the rig, the style and how clouds were treated.
         points: Points drawn on a mesh, and most kept of a cloud.
         up: Axis that points up in the files.
         seed: Seed of the points drawn.
         version: The version of pointclip.
         folder: Where relative names start, seen from the index's own folder.
-        drop_outliers: Whether far outliers were left out.
-        skip_background: Whether the blank parts of pictures were left out of the image tower.
     """
 
-    eye: Eye
+    spec: FeatureSpec
     points: int
     up: str
     seed: int
     version: str
     folder: str = "."
-    drop_outliers: bool = True
-    skip_background: bool = False
 
     def load(self, path: str | Path) -> PointCloud:
         """Read a shape as those of the index were read.
@@ -54,7 +50,7 @@ class Origin:
         Raises:
             InputError: As :func:`pointclip.load`.
         """
-        return load(path, self.points, self.up, self.seed, drop_outliers=self.drop_outliers)
+        return load(path, self.points, self.up, self.seed, drop_outliers=self.spec.drop_outliers)
 
 
 @dataclass(frozen=True)
@@ -162,7 +158,7 @@ class ShapeIndex:
                 raise InputError(
                     f"{path} is of format {found}, and this version reads {FORMAT}: embed the shapes again"
                 )
-            self.origin = Origin(**about | {"eye": Eye(**about["eye"])})
+            self.origin = _origin(about)
             self._features, self._names = (self._file.get_slice(name) for name in ("features", "names"))
             self._ends = self._file.get_tensor("ends")
         except FileNotFoundError as error:
@@ -205,16 +201,17 @@ class ShapeIndex:
         scores, rows = nearest(chunks, query.detach().float().cpu(), k)
         return [Hit(i, self.name(i), s) for i, s in zip(rows.tolist(), scores.tolist(), strict=True)]
 
-    def refuse_another(self, model: str, identity: str) -> None:
-        """Refuse a query of another encoder: its vectors mean something else.
+    def refuse_another(self, other: FeatureSpec) -> None:
+        """Refuse queries that were encoded otherwise: their vectors mean something else.
 
         Raises:
-            InputError: Naming both and what to do.
+            InputError: Naming what differs and what to do.
         """
-        own = self.origin.eye
-        if identity != own.identity:
-            same = " (other weights of the same name)" if model == own.model else ""
-            raise InputError(
-                f"{self.path} was made with {own.model!r}, not with {model!r}{same}: search it with {own.model!r}, or "
-                "embed the shapes again"
-            )
+        self.origin.spec.refuse_another(other, str(self.path))
+
+
+def _origin(about: dict[str, Any]) -> Origin:
+    """Read what made an index; those of version 0.1 tell how clouds were treated beside the rest."""
+    treated = {name: about.pop(name) for name in ("drop_outliers", "skip_background") if name in about}
+    spec = FeatureSpec(**about.pop("eye") | treated) if "eye" in about else FeatureSpec(**about.pop("spec"))
+    return Origin(spec, **about)

@@ -1,7 +1,7 @@
 """Shapes to an index, and what is searched for to a vector: the two ends of ``embed`` and ``search``."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from pointclip._base.files import check_out
 from pointclip.encoding.job import encode_dataset
 from pointclip.errors import InputError
 from pointclip.fusion.pooling import weighted_mean
-from pointclip.heads.checkpoint import Eye
 from pointclip.points import PointCloud
 from pointclip.prompts.descriptions import Prompts
 from pointclip.search.index import Origin, ShapeIndex, write_index
@@ -80,10 +79,9 @@ def make_index(
             names += [part.ids[place] for place in good]
             rows.append(weighted_mean(part.features[good], model.view_weights.cpu()))
     if rows:
-        eye = Eye.of(model.clip.name, model.clip.identity, model.views, model.style)
+        spec = replace(model.feature_spec, drop_outliers=dataset.drop_outliers)
         reading = (dataset.num_points, dataset.up, dataset.seed)
-        seen = (dataset.drop_outliers, model.clip.skip_background)
-        write_index(out, torch.cat(rows), names, Origin(eye, *reading, __version__, _here_from(Path(out)), *seen))
+        write_index(out, torch.cat(rows), names, Origin(spec, *reading, __version__, _here_from(Path(out))))
     found.remove()
     return Embedded(len(names), rows[0].shape[1] if rows else 0, tuple(errors))
 

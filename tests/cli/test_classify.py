@@ -113,7 +113,7 @@ BAD = {
     "nan.obj": ("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "NaN"),
     "one.xyz": ("1 2 3\n", "single point"),
     "nofaces.off": ("OFF\n3 0 0\n0 0 0\n1 0 0\n0 1 0\n", "no faces"),
-    "notes.txt": ("hello", "unknown file type"),
+    "notes.doc": ("hello", "unknown file type"),
     "binary.obj": (bytes(range(256)) * 20, "not a text file"),
 }
 

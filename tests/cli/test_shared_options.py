@@ -137,8 +137,8 @@ def test_an_index_is_searched_as_it_was_made(data, fixed, option):
         hit = run("search", stray, "--in", name, "-k", 1, "--json", "--device", "cpu", "--precision", "fp32").json
         assert hit["hits"][0]["path"] == stray and hit["hits"][0]["similarity"] == pytest.approx(1, abs=1e-6)
     usual, other = ShapeIndex("usual"), ShapeIndex("other")
-    assert (usual.origin.drop_outliers, usual.origin.skip_background) == (True, False)
-    assert (other.origin.drop_outliers, other.origin.skip_background) == (option[2] != "k", option[2] == "s")
+    assert (usual.origin.spec.drop_outliers, usual.origin.spec.skip_background) == (True, False)
+    assert (other.origin.spec.drop_outliers, other.origin.spec.skip_background) == (option[2] != "k", option[2] == "s")
     place = [other.name(k) for k in range(len(other))].index(stray)
     moved = float((usual._features[place] - other._features[place]).abs().max())
     assert (moved > 1e-3) is (option == "--keep-outliers")  # the tiny tower has too few patches to leave one out

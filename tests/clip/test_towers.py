@@ -13,7 +13,6 @@ from torch import nn
 from pointclip.clip import folding, precision, towers
 from pointclip.clip import patches as background
 from pointclip.clip.frozen import FrozenClip
-from pointclip.encoding.cached import sight_key
 from pointclip.errors import InputError
 from pointclip.model import PointCLIP
 from pointclip.weights import loading as weights
@@ -223,5 +222,5 @@ def test_skip_background_needs_a_vit(tiny):
 
 
 def test_features_without_background_are_kept_apart(pair):
-    keys = {sight_key(PointCLIP(clip, "ring-2")) for clip in pair}
+    keys = {PointCLIP(clip, "ring-2").feature_spec.key for clip in pair}
     assert len(keys) == 2

@@ -16,7 +16,6 @@ from support.tiny_towers import register, unregister, write_folder
 import pointclip as pc
 from pointclip.datasets.files import Files
 from pointclip.encoding import ray as engine_ray
-from pointclip.encoding.cached import sight_key
 from pointclip.encoding.job import _make, encode_dataset
 from pointclip.encoding.parts import part_path
 from pointclip.errors import InputError, MissingDependency
@@ -129,7 +128,7 @@ def test_a_killed_worker_changes_no_byte(cluster, model_name, shapes, truth, tmp
 
 def test_a_worker_searches_poses_as_this_process_does(model, shapes, tmp_path, monkeypatch):
     def here(model, dataset, missing, workers, make):
-        crew = engine_ray.Crew(model.again, sight_key(model), dataset, pickle.loads(pickle.dumps(make)), ".")
+        crew = engine_ray.Crew(model.again, model.feature_spec.key, dataset, pickle.loads(pickle.dumps(make)), ".")
         for path, indices in missing:
             yield crew.work(model, path, indices)
 
@@ -151,8 +150,8 @@ def test_a_worker_with_another_model_is_refused(model, model_name, shapes, tmp_p
     other = partial(model.again, precision="bf16", device="cpu")
     threads = torch.get_num_threads()
     with pytest.raises(InputError, match="another model"):
-        crew(other, sight_key(model)).load()
-    assert sight_key(crew(model.again, sight_key(model)).load()) == sight_key(model)
+        crew(other, model.feature_spec.key).load()
+    assert crew(model.again, model.feature_spec.key).load().feature_spec.key == model.feature_spec.key
     torch.set_num_threads(threads)
 
 

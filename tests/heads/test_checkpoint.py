@@ -14,7 +14,7 @@ from pointclip import images
 from pointclip.cameras import rigs
 from pointclip.errors import InputError, WeightsError
 from pointclip.heads import base as heads
-from pointclip.heads.checkpoint import Checkpoint, Eye, load_checkpoint
+from pointclip.heads.checkpoint import Checkpoint, load_checkpoint
 from pointclip.model import PointCLIP
 from pointclip.points import PointCloud
 
@@ -34,8 +34,7 @@ def load(name, **options):
 
 def checkpoint(model, weights=(0.0, 1.0)):
     head = heads.WeightsHead(model.encode_labels(LABELS), 2, model.clip.logit_scale, torch.tensor(weights))
-    eye = Eye.of(model.clip.name, model.clip.identity, model.views, model.style)
-    return Checkpoint(head, LABELS, eye, {"shots": 4})
+    return Checkpoint(head, LABELS, model.feature_spec, {"shots": 4})
 
 
 @pytest.fixture
@@ -76,12 +75,14 @@ def test_it_stays_as_it_is_and_nothing_is_trainable(name, own_cache):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"views": "ring-3"}, "rig 'ring-2', not on 'ring-3': leave the rig out"),
-        ({"style": "depth"}, "style 'auto', not on 'depth': leave the style out"),
+        ({"views": "ring-3"}, "the rig 'ring-2', not with the rig 'ring-3': take"),
+        ({"drop_outliers": False}, r"drop_outliers=True, not with drop_outliers=False \(--keep-outliers\): take"),
+        ({"views": "ring-3", "style": "depth"}, "the rig 'ring-2' and the style 'auto', not with the rig 'ring-3' and"),
+        ({"style": "depth"}, "the style 'auto', not with the style 'depth': take"),
     ],
 )
-def test_another_rig_or_style_is_refused(path, name, options, words):
-    with pytest.raises(InputError, match=f"cups.safetensors was trained on the {words}"):
+def test_what_it_was_not_fitted_with_is_refused(path, name, options, words):
+    with pytest.raises(InputError, match=f"cups.safetensors was made with {words}"):
         load(name, adapter=path, **options)
 
 
@@ -91,11 +92,11 @@ def test_another_encoder_is_refused(path, name, tiny, tmp_path):
     state = weights.random("tiny-vit", seed=4).model.state_dict()
     save_file({key: tensor.contiguous() for key, tensor in state.items()}, tmp_path / "other.safetensors")
     other = f"tiny-vit@{tmp_path}/other.safetensors"
-    with pytest.raises(InputError, match=r"trained on features of .*tiny\.safetensors', not of .*other"):
+    with pytest.raises(InputError, match=r"made with the model .*tiny\.safetensors', not with the model .*other"):
         load(other, adapter=path)
     with pytest.raises(InputError, match="other weights of the same name"):
-        eye = load_checkpoint(path).eye
-        eye.refuse_another(replace(eye, identity="0"))
+        spec = load_checkpoint(path).spec
+        spec.refuse_another(replace(spec, identity="0"), "it")
 
 
 def test_rigs_and_styles_of_ones_own_are_rebuilt(name, tmp_path, own_cache):
@@ -107,6 +108,30 @@ def test_rigs_and_styles_of_ones_own_are_rebuilt(name, tmp_path, own_cache):
     load(name, adapter=path, views=views, style=style)
     with pytest.raises(InputError, match="Shaded with settings"):
         load(name, adapter=path, style=images.style("shaded", light=(0.4, 0.0, -1.0)))
+
+
+def test_a_head_fitted_on_pictures_with_outliers_refuses_a_model_without(name, tmp_path, own_cache):
+    kept = load(name, views="ring-2", drop_outliers=False)
+    path = checkpoint(kept).save(tmp_path / "kept.safetensors")
+    assert load(name, adapter=path, drop_outliers=False).few_shot is not None
+    for refused in (
+        lambda: load(name, adapter=path),
+        lambda: PointCLIP(kept.clip, "ring-2", adapter=load_checkpoint(path)),
+    ):
+        with pytest.raises(InputError, match="made with drop_outliers=False .*, not with drop_outliers=True"):
+            refused()
+
+
+def test_a_file_of_version_0_1_loads(path, name):
+    with safe_open(path, "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        config = json.loads(file.metadata()["pointclip"])
+    old = ("model", "identity", "rig", "cameras", "style", "settings")
+    config["eye"] = {key: config["eye"][key] for key in old}
+    save_file(tensors, path, {"pointclip": json.dumps(config)})
+    assert load(name, adapter=path).views.rig == "ring-2"
+    with pytest.raises(InputError, match="drop_outliers"):
+        load(name, adapter=path, drop_outliers=False)
 
 
 def test_other_labels_and_text_are_refused(path, name):

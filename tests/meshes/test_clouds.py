@@ -11,7 +11,7 @@ from pointclip.meshes import load_geometry
 from pointclip.meshes.pcd import unpack_lzf
 
 POINTS = np.array([[0, 0, 0], [1, 2, 3], [-1.5, 0.25, 8]])
-NORMALS = np.eye(3)
+NORMALS = -np.eye(3)
 BYTES = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 51]])
 
 

@@ -296,5 +296,5 @@ def test_compressed_gltf_says_so(tmp_path):
 
 
 def test_known_suffixes_are_all_readable():
-    known = (".off", ".obj", ".ply", ".stl", ".glb", ".gltf", ".npy", ".npz", ".xyz", ".pts", ".pcd")
-    assert set(KNOWN_SUFFIXES) == set(known)
+    meshes, clouds = ".off .obj .ply .stl .glb .gltf", ".npy .npz .pcd .xyz .pts .txt .csv .asc .xyzrgb .xyzn"
+    assert set(KNOWN_SUFFIXES) == {*meshes.split(), *clouds.split()}

@@ -82,9 +82,9 @@ def test_what_leads_to_no_shape_says_so(tree, path, words):
 def test_a_folder_that_cannot_be_listed_is_an_error_beside_the_others(tree, monkeypatch):
     real = os.walk
 
-    def refuse(top, onerror):
+    def refuse(top, onerror, **options):
         onerror(PermissionError(13, "Permission denied", f"{top}/locked"))
-        return real(top)
+        return real(top, **options)
 
     monkeypatch.setattr("pointclip.datasets.paths.os.walk", refuse)
     found = find_shapes([tree])

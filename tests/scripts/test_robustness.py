@@ -18,7 +18,7 @@ __all__ = ["tiny_file"]
 SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-import damages  # noqa: E402
+import _damages as damages  # noqa: E402
 import robustness  # noqa: E402
 
 BY_NAME = {condition.name: condition for condition in damages.conditions()}

@@ -1,18 +1,22 @@
 """The index of shapes: exact search in chunks, one file that says what made it."""
 
+import json
+from dataclasses import asdict, replace
+
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.nn.functional import normalize
 
 from pointclip.cameras import rigs
 from pointclip.errors import InputError
+from pointclip.feature_spec import FeatureSpec
 from pointclip.fusion.pooling import weighted_mean
-from pointclip.heads.checkpoint import Eye
 from pointclip.search import index as index_module
 from pointclip.search.index import Hit, Origin, ShapeIndex, nearest, write_index
 
-ORIGIN = Origin(Eye.of("tiny", "abc", rigs.views("ring-2"), "auto"), 300, "z", 4, "0.1.0", "../shapes")
+ORIGIN = Origin(FeatureSpec.of("tiny", "abc", rigs.views("ring-2"), "auto"), 300, "z", 4, "0.1.0", "../shapes")
 
 
 def small_numbers(rows, channels, seed=0):
@@ -50,7 +54,7 @@ def test_a_file_gives_back_names_and_what_made_it(tmp_path, monkeypatch):
     found = ShapeIndex(tmp_path / "i.safetensors")
     assert [found.name(place) for place in range(len(found))] == names
     assert (found.channels, found.origin.points, found.origin.up, found.origin.seed) == (5, 300, "z", 4)
-    assert found.origin.eye.views.names == rigs.views("ring-2").names
+    assert found.origin.spec.views.names == rigs.views("ring-2").names
     assert found.place(0) == tmp_path / "../shapes/a/chair.obj"
     query = torch.tensor([0.0, 0.0, 0.6, 0.8, 0.6])
     close = [pytest.approx(value) for value in (0.8, 0.6, 0.6)]
@@ -71,11 +75,25 @@ def test_the_same_shapes_give_the_same_bytes_that_others_may_read(tmp_path):
 def test_another_model_is_refused_by_its_weights(tmp_path):
     write_index(tmp_path / "i", torch.eye(3), ["a", "b", "c"], ORIGIN)
     found = ShapeIndex(tmp_path / "i")
-    found.refuse_another("a new name", "abc")
-    with pytest.raises(InputError, match="made with 'tiny', not with 'other'"):
-        found.refuse_another("other", "xyz")
+    found.refuse_another(replace(ORIGIN.spec, model="a new name"))
+    with pytest.raises(InputError, match="i was made with the model 'tiny', not with the model 'other'"):
+        found.refuse_another(replace(ORIGIN.spec, model="other", identity="xyz"))
     with pytest.raises(InputError, match="other weights of the same name"):
-        found.refuse_another("tiny", "xyz")
+        found.refuse_another(replace(ORIGIN.spec, identity="xyz"))
+
+
+def test_an_index_of_version_0_1_is_read(tmp_path):
+    path = tmp_path / "i"
+    write_index(path, torch.eye(3), ["a", "b", "c"], ORIGIN)
+    with safe_open(path, "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        about = json.loads(file.metadata()["pointclip index"])
+    old = ("model", "identity", "rig", "cameras", "style", "settings")
+    about["eye"] = {key: about["spec"][key] for key in old}
+    del about["spec"]
+    for flags in ({}, {"drop_outliers": False, "skip_background": True}):
+        save_file(tensors, path, {"pointclip index": json.dumps(about | flags)})
+        assert asdict(ShapeIndex(path).origin.spec) == asdict(replace(ORIGIN.spec, **flags))
 
 
 def test_pooled_views_are_their_weighted_mean(tmp_path):

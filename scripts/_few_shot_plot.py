@@ -1,15 +1,15 @@
 """The table and the plot of a CSV file that few_shot_curve.py wrote: mean and standard deviation over seeds.
 
-python scripts/few_shot_plot.py a.csv
+python scripts/_few_shot_plot.py a.csv
 """
 
-import argparse
 import csv
 import statistics
 from collections import defaultdict
 from pathlib import Path
 
 import matplotlib
+from _common import parser
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
@@ -53,9 +53,9 @@ def tell(rows: list[dict], path: Path, title: str = "") -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("csv", type=Path)
-    path = parser.parse_args().csv
+    options = parser(__doc__)
+    options.add_argument("csv", type=Path)
+    path = options.parse_args().csv
     with path.open(newline="") as file:
         tell(list(csv.DictReader(file)), path, path.stem)
 
