@@ -10,7 +10,7 @@ import torch
 
 from pointclip._base.provenance import commit
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "scripts"))
 
 import _common  # noqa: E402
 
