@@ -5,7 +5,6 @@ import pytest
 import torch
 import trimesh
 from support.boxes import tiny_name, write_box, write_boxes
-from support.tiny_towers import own_cache, tiny
 from torch.utils.data import DataLoader
 
 import pointclip as pc
@@ -13,7 +12,6 @@ from pointclip.datasets.folder import ClassFolder
 from pointclip.heads.checkpoint import load_checkpoint
 from pointclip.prediction import Prediction
 
-__all__ = ["own_cache", "tiny"]
 LABELS = ["plank", "pole"]
 
 

@@ -7,14 +7,13 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from support.command_line import classify, run, shapes, tiny_file
+from support.command_line import run
 
 import pointclip as pc
 from pointclip._base.assets import asset
 from pointclip.points import load
 from pointclip.prompts import sentences as prompts
 
-__all__ = ["classify", "shapes", "tiny_file"]
 LABELS = ("--labels", "ball,night_stand, box")
 SHAPES = ["box.obj", "sub/ball.ply", "sub/cloud.xyz"]
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import typer
-from support.command_line import classify, run, shapes, tiny_file
+from support.command_line import run
 
 import pointclip as pc
 from pointclip.cli import doctor
@@ -16,7 +16,6 @@ from pointclip.cli import options as _options
 from pointclip.errors import InputError, WeightsError
 from pointclip.weights import loading as weights
 
-__all__ = ["classify", "shapes", "tiny_file"]
 LABELS = ("--labels", "ball,box")
 
 

@@ -3,12 +3,11 @@
 from importlib.util import find_spec
 
 import pytest
-from support.command_line import run, shapes
+from support.command_line import run
 
 from pointclip.cli import doctor
 from pointclip.weights import embedded
 
-__all__ = ["shapes"]
 LACKING = [package for package in embedded.PACKAGES if find_spec(package) is None]
 pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"the extra 'embedded' is not installed: {', '.join(LACKING)}")
 

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.boxes import KINDS, write_boxes
-from support.command_line import run, tiny_file
+from support.command_line import run
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
 
-__all__ = ["tiny_file"]
 SAME_BYTES = ("result.json", "predictions.csv", "per_class.csv", "confusion.csv", "confusion.png", "reliability.png")
 LOOK = ("--views", "ring-2", "--points", 200)
 

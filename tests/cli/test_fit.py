@@ -2,13 +2,12 @@
 
 import pytest
 from support.boxes import write_boxes
-from support.command_line import run, tiny_file
+from support.command_line import run
 
 from pointclip.fewshot import fitting as fewshot
 from pointclip.fewshot import resume as _resume
 from pointclip.heads.checkpoint import load_checkpoint
 
-__all__ = ["tiny_file"]
 LOOK = ("--views", "ring-2", "--points", 200)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 import trimesh
 from PIL import Image
-from support.command_line import run, shapes, tiny_file
+from support.command_line import run
 from torch.nn.functional import normalize
 
 import pointclip as pc
@@ -18,7 +18,6 @@ from pointclip.search.index import ShapeIndex
 from pointclip.search.retrieval import encode_query
 from pointclip.weights import loading as weights
 
-__all__ = ["shapes", "tiny_file"]
 ALL = ["box.obj", "sub/ball.ply", "sub/cloud.xyz"]
 
 

@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.boxes import write_boxes
-from support.command_line import run, tiny_file
+from support.command_line import run
 from support.solids import box
 
 import pointclip as pc
 from pointclip.clip import frozen as clip
 from pointclip.datasets import open_dataset
 from pointclip.search.index import ShapeIndex
-
-__all__ = ["tiny_file"]
 
 
 @pytest.fixture

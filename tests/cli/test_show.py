@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.command_line import run, shapes, tiny_file
+from support.command_line import run
 
 import pointclip as pc
 from pointclip.points import load
 
-__all__ = ["shapes", "tiny_file"]
 FEW = ("--views", "ring-2", "--points", 300)
 
 

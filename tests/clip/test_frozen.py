@@ -4,7 +4,7 @@ import logging
 
 import pytest
 import torch
-from support.tiny_towers import CONFIGS, own_cache, tiny
+from support.tiny_towers import CONFIGS
 from torch.nn.functional import normalize
 
 from pointclip.clip import precision
@@ -13,7 +13,6 @@ from pointclip.errors import InputError
 from pointclip.prompts import sentences as prompts
 from pointclip.weights import loading as weights
 
-__all__ = ["own_cache", "tiny"]
 ARCHS = ("tiny-vit", "tiny-rn")
 
 

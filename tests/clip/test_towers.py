@@ -7,7 +7,6 @@ import open_clip
 import pytest
 import timm
 import torch
-from support.tiny_towers import own_cache, tiny
 from torch import nn
 
 from pointclip.clip import folding, precision, towers
@@ -16,8 +15,6 @@ from pointclip.clip.frozen import FrozenClip
 from pointclip.errors import InputError
 from pointclip.model import PointCLIP
 from pointclip.weights import loading as weights
-
-__all__ = ["own_cache", "tiny"]
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 import torch
 from support.boxes import tiny_name, write_box, write_boxes
-from support.tiny_towers import own_cache, tiny
 
 from pointclip.datasets.folder import ClassFolder
 from pointclip.datasets.protocol import label_of
@@ -15,7 +14,6 @@ from pointclip.encoding.cached import Augmentation, encode
 from pointclip.errors import InputError
 from pointclip.model import PointCLIP
 
-__all__ = ["own_cache", "tiny"]
 TWO = Augmentation(copies=2)
 
 

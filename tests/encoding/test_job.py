@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 import trimesh
-from support.command_line import tiny_file  # noqa: F401
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
@@ -23,7 +22,7 @@ from pointclip.reading.items import read_items
 
 
 @pytest.fixture
-def model(tiny_file):  # noqa: F811
+def model(tiny_file):
     return pc.PointCLIP.from_pretrained(tiny_file, views="ring-2", precision="fp32", device="cpu")
 
 
@@ -150,7 +149,7 @@ def test_a_bad_shape_is_a_row_with_its_error(model, shapes, tmp_path):
     assert (whole.features.norm(dim=-1).sum(1) > 1).sum() == 13
 
 
-def test_a_style_that_needs_what_a_shape_lacks_is_an_error_of_the_shape(tiny_file, shapes, tmp_path):  # noqa: F811
+def test_a_style_that_needs_what_a_shape_lacks_is_an_error_of_the_shape(tiny_file, shapes, tmp_path):
     model = pc.PointCLIP.from_pretrained(tiny_file, views="ring-2", style="color", precision="fp32", device="cpu")
     whole = encode_dataset(model, shapes, tmp_path / "run", part_size=5).whole()
     assert all("colours" in error for error in whole.errors)
@@ -179,7 +178,7 @@ encode_dataset(model, shapes, sys.argv[2], part_size=1, watch=lambda done, total
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a system with SIGKILL")
-def test_a_killed_run_is_resumed_to_the_same_bytes(model, shapes, tmp_path, tiny_file):  # noqa: F811
+def test_a_killed_run_is_resumed_to_the_same_bytes(model, shapes, tmp_path, tiny_file):
     whole = bytes_of(encode_dataset(model, shapes, tmp_path / "undisturbed", part_size=1, workers=1))
     (tmp_path / "arch").mkdir()
     here = str(Path(__file__).parent.parent)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import trimesh
-from support.tiny_towers import register, unregister, write_folder
+from support.tiny_towers import write_folder
 
 import pointclip as pc
 from pointclip.datasets.files import Files
@@ -28,12 +28,10 @@ WORKERS, SHAPES = 2, 10
 
 
 @pytest.fixture(scope="module")
-def model_name(tmp_path_factory):
+def model_name(tiny, tmp_path_factory):
     """Write a tiny random tower to a folder, which a worker loads without further ado."""
     folder = tmp_path_factory.mktemp("tiny")
-    register(folder)
     write_folder(folder / "model", "tiny-vit", weights.random("tiny-vit", seed=3).model.state_dict())
-    unregister(folder)
     return f"local-dir:{folder}/model"
 
 

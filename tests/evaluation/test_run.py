@@ -5,15 +5,13 @@ from functools import partial
 
 import pytest
 from support.boxes import write_boxes
-from support.command_line import run, tiny_file
+from support.command_line import run
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
 from pointclip.encoding.cached import Augmentation
 from pointclip.evaluation.run import Request, evaluate
 from pointclip.heads.checkpoint import load_checkpoint
-
-__all__ = ["tiny_file"]
 
 
 @pytest.fixture(scope="module")

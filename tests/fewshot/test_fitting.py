@@ -8,7 +8,6 @@ import pytest
 import torch
 from rich.console import Console
 from support.boxes import KINDS, tiny_name, write_boxes
-from support.tiny_towers import own_cache, tiny
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
@@ -24,7 +23,6 @@ from pointclip.heads.checkpoint import load_checkpoint
 from pointclip.heads.recipe import Recipe
 from pointclip.heads.solvers import METHODS
 
-__all__ = ["own_cache", "tiny"]
 QUICK = Recipe.adamw(epochs=12, batch_size=4)
 PER_CLASS = 5
 

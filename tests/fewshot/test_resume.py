@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 from support.boxes import tiny_name, write_boxes
-from support.tiny_towers import own_cache, tiny
 
 from pointclip.heads.checkpoint import load_checkpoint
 
-__all__ = ["own_cache", "tiny"]
 KILLS = 12
 PER_CLASS = 6
 BATCH = 8  # clouds of a batch of features

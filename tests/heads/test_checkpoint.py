@@ -8,7 +8,6 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from support.boxes import tiny_name
-from support.tiny_towers import own_cache, tiny
 
 from pointclip import images
 from pointclip.cameras import rigs
@@ -18,7 +17,6 @@ from pointclip.heads.checkpoint import Checkpoint, load_checkpoint
 from pointclip.model import PointCLIP
 from pointclip.points import PointCloud
 
-__all__ = ["own_cache", "tiny"]
 LABELS = ("cup", "bowl", "vase")
 CLOUD = PointCloud(torch.rand(200, 3, generator=torch.Generator().manual_seed(0)), name="dust")
 

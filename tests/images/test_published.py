@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from support.solids import box, letter_f
-from support.tiny_towers import own_cache, tiny
 
 import pointclip as pc
 from pointclip import images
@@ -14,7 +13,6 @@ from pointclip.cameras.rigs import views
 from pointclip.clip.frozen import FrozenClip
 from pointclip.weights import loading as weights
 
-__all__ = ["own_cache", "tiny"]
 SIX = [(0, 0, 90), (90, 0, 90), (180, 0, 90), (270, 0, 90), (0, -90, 90), (0, 90, 90)]
 TEN = [*SIX[:4], (225, -45, 90), (225, 45, 90), (315, -45, 90), (315, 45, 90), *SIX[4:]]
 V2 = [(a, 0, 90, 20) for a in (45, 135, 225, 315, 0, 90, 180, 270)] + [(0, -90, 90, 12), (0, 90, 90, 12)]

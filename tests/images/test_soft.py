@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 from support.solids import box
-from support.tiny_towers import own_cache, tiny
 
 import pointclip as pc
 from pointclip import images
@@ -13,8 +12,6 @@ from pointclip.cameras.projection import project
 from pointclip.cameras.rigs import euler_xyz, views
 from pointclip.clip.frozen import FrozenClip
 from pointclip.weights import loading as weights
-
-__all__ = ["own_cache", "tiny"]
 
 
 def soft(points, rig=None, normals=None, size=32, **settings):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from support.command_line import classify, shapes, tiny_file
 from support.solids import box, letter_f
 
 import pointclip as pc
@@ -11,8 +10,6 @@ from pointclip import images
 from pointclip.clip.frozen import FrozenClip
 from pointclip.points import far_outliers, load
 from pointclip.weights import loading as weights
-
-__all__ = ["classify", "shapes", "tiny_file"]
 
 
 def pendant_lamp(num_points=2048, on_cord=6):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.command_line import classify, shapes, tiny_file
 from support.solids import box
 
 import pointclip as pc
@@ -12,7 +11,6 @@ from pointclip.errors import InputError
 from pointclip.points import load, turn_up
 from pointclip.points.poses import UP_AXES
 
-__all__ = ["classify", "shapes", "tiny_file"]
 LABELS = ["ball", "night stand", "box"]
 
 

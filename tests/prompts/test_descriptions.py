@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from support.command_line import classify, run, shapes, tiny_file
+from support.command_line import run
 
 import pointclip as pc
 from pointclip._base.assets import asset
@@ -12,7 +12,6 @@ from pointclip.errors import InputError
 from pointclip.prompts import descriptions
 from pointclip.prompts import sentences as prompts
 
-__all__ = ["classify", "shapes", "tiny_file"]
 PLAIN = {"chair": ["a seat with a back", "four legs  and a seat"], "tv_stand": ["a low cabinet"]}
 
 

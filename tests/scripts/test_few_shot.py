@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 from support.boxes import write_boxes
-from support.command_line import tiny_file
 
 from pointclip.heads.checkpoint import load_checkpoint
 
-__all__ = ["tiny_file"]
 SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
 PER_CLASS = 6
 

@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from support.boxes import write_boxes
-from support.command_line import tiny_file
 from support.solids import box
 
 import pointclip as pc
 from pointclip.points.poses import UP_AXES
 
-__all__ = ["tiny_file"]
 SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 

@@ -1,13 +1,10 @@
 """Tiny towers with random weights, written to disk in every form that a user may have."""
 
 import json
-import socket
 from pathlib import Path
 
 import open_clip
-import pytest
 import torch
-from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from pointclip.weights import loading as weights
@@ -42,43 +39,6 @@ def unregister(folder: Path) -> None:
     open_clip.factory._MODEL_CONFIG_PATHS.remove(folder)
     for name in CONFIGS:
         open_clip.factory._MODEL_CONFIGS.pop(name, None)
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """Register the tiny architectures for the test session."""
-    folder = tmp_path_factory.mktemp("configs")
-    register(folder)
-    yield tuple(CONFIGS)
-    unregister(folder)
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    """Fail on any attempt to open a connection or to look up a host, and list the attempts."""
-    tried: list[object] = []
-
-    def refuse(*args: object, **_: object) -> None:
-        tried.append(args)
-        raise OSError("the test allows no network")
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    return tried
-
-
-@pytest.fixture
-def own_cache(monkeypatch, tmp_path):
-    """Point pointclip's cache folder to an empty one."""
-    monkeypatch.setenv("POINTCLIP_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def hub_down(monkeypatch):
-    """Point the hub to a closed port of this machine."""
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
 
 
 def publish(monkeypatch, arch: str, tag: str = "test", **entry: object) -> None:

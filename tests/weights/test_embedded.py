@@ -7,14 +7,12 @@ import time
 
 import pytest
 import torch
-from support.tiny_towers import no_network
 from torch.nn.functional import normalize
 
 from pointclip.errors import WeightsError
 from pointclip.weights import embedded
 from pointclip.weights import loading as weights
 
-__all__ = ["no_network"]
 SENTENCES = ["a chair", "a rather long sentence about a night stand", "tv stand"]
 
 

@@ -6,12 +6,11 @@ import time
 import pytest
 import torch
 from huggingface_hub import constants
-from support.tiny_towers import hub_down, named, own_cache, publish, tiny, write_folder, write_hub_cache
+from support.tiny_towers import named, publish, write_folder, write_hub_cache
 
 from pointclip.errors import WeightsError
 from pointclip.weights import loading as weights
 
-__all__ = ["hub_down", "own_cache", "tiny"]
 THREE_WAYS = r"copy that machine's cache folder.*ARCH@FILE.*local-dir:PATH.*'embedded'"
 
 

@@ -6,13 +6,12 @@ import sys
 import open_clip
 import pytest
 import torch
-from support.tiny_towers import FORMS, MEAN, STD, hub_down, named, no_network, own_cache, publish, tiny, write_hub_cache
+from support.tiny_towers import FORMS, MEAN, STD, named, publish, write_hub_cache
 
 from pointclip.errors import WeightsError
 from pointclip.weights import loading as weights
 from pointclip.weights import openclip as _openclip
 
-__all__ = ["hub_down", "no_network", "own_cache", "tiny"]
 CLIP_MEAN = open_clip.OPENAI_DATASET_MEAN
 
 
