@@ -43,6 +43,20 @@ def tiny_file(tiny, tmp_path_factory):
     return f"tiny-vit@{path}"
 
 
+@pytest.fixture(scope="session")
+def fixed(tiny_file):
+    """Options of the command line that load the tiny tower in the same way on every machine."""
+    return ("--model", tiny_file, "--precision", "fp32", "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def model(tiny_file):
+    """Load the tiny tower with two views."""
+    import pointclip as pc
+
+    return pc.PointCLIP.from_pretrained(tiny_file, views="ring-2", device="cpu", precision="fp32")
+
+
 @pytest.fixture
 def own_cache(monkeypatch, tmp_path):
     """Point pointclip's cache folder to an empty one."""
@@ -86,12 +100,11 @@ def shapes(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def classify(tiny_file, shapes):
+def classify(fixed, shapes):
     """Run ``pointclip classify`` with the tiny tower, few views and few points."""
     from support.command_line import run
 
     def call(*arguments, env=None):
-        fixed = ("--model", tiny_file, "--views", "ring-2", "--points", 300, "--precision", "fp32", "--device", "cpu")
-        return run("classify", *fixed, *arguments, env=env)
+        return run("classify", *fixed, "--views", "ring-2", "--points", 300, *arguments, env=env)
 
     return call

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from support.boxes import tiny_name, write_box, write_boxes
+from support.boxes import write_box, write_boxes
 from torch.utils.data import DataLoader
 
 import pointclip as pc
@@ -13,12 +13,6 @@ from pointclip.heads.checkpoint import load_checkpoint
 from pointclip.prediction import Prediction
 
 LABELS = ["plank", "pole"]
-
-
-@pytest.fixture(scope="module")
-def model(tiny, tmp_path_factory):
-    name = tiny_name(tmp_path_factory.mktemp("weights"))
-    return pc.PointCLIP.from_pretrained(name, views="ring-2", device="cpu", precision="fp32")
 
 
 def test_a_path_an_array_a_tensor_and_a_trimesh_object_are_classified(model, tmp_path):

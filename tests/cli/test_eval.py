@@ -21,8 +21,8 @@ LOOK = ("--views", "ring-2", "--points", 200)
 
 
 @pytest.fixture(scope="module")
-def fixed(tiny_file):
-    return ("--model", tiny_file, "--precision", "fp32", "--device", "cpu", *LOOK)
+def fixed(fixed):
+    return (*fixed, *LOOK)
 
 
 @pytest.fixture(scope="module")

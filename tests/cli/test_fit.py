@@ -18,11 +18,6 @@ def folder(tmp_path, monkeypatch):
     return write_boxes(tmp_path / "boxes", 4)
 
 
-@pytest.fixture
-def fixed(tiny_file):
-    return ("--model", tiny_file, "--precision", "fp32", "--device", "cpu")
-
-
 def test_fit_then_classify(folder, fixed):
     quick = ("--method", "adapter", "--shots", 2, "--epochs", 3, "--copies", 1)
     fitted = run("fit", "boxes", "--out", "mine.safetensors", *quick, *LOOK, *fixed)

@@ -10,7 +10,6 @@ from PIL import Image
 from support.command_line import run
 from torch.nn.functional import normalize
 
-import pointclip as pc
 from pointclip.encoding.job import encode_dataset
 from pointclip.points import load
 from pointclip.search import retrieval
@@ -24,11 +23,6 @@ ALL = ["box.obj", "sub/ball.ply", "sub/cloud.xyz"]
 @pytest.fixture
 def few(tiny_file):
     return ("--model", tiny_file, "--views", "ring-2", "--points", 300, "--precision", "fp32", "--device", "cpu")
-
-
-@pytest.fixture
-def model(tiny_file):
-    return pc.PointCLIP.from_pretrained(tiny_file, views="ring-2", precision="fp32", device="cpu")
 
 
 @pytest.fixture

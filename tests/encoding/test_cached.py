@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from support.boxes import tiny_name, write_box, write_boxes
+from support.boxes import write_box, write_boxes
 
 from pointclip.datasets.folder import ClassFolder
 from pointclip.datasets.protocol import label_of
@@ -15,13 +15,6 @@ from pointclip.errors import InputError
 from pointclip.model import PointCLIP
 
 TWO = Augmentation(copies=2)
-
-
-@pytest.fixture(scope="module")
-def model(tiny, tmp_path_factory):
-    return PointCLIP.from_pretrained(
-        tiny_name(tmp_path_factory.mktemp("tower")), views="ring-2", device="cpu", precision="fp32"
-    )
 
 
 @pytest.fixture

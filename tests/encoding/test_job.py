@@ -22,11 +22,6 @@ from pointclip.reading.items import read_items
 
 
 @pytest.fixture
-def model(tiny_file):
-    return pc.PointCLIP.from_pretrained(tiny_file, views="ring-2", precision="fp32", device="cpu")
-
-
-@pytest.fixture
 def shapes(tmp_path):
     root = tmp_path / "shapes"
     for number in range(7):

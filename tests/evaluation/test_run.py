@@ -15,8 +15,8 @@ from pointclip.heads.checkpoint import load_checkpoint
 
 
 @pytest.fixture(scope="module")
-def fixed(tiny_file):
-    return ("--model", tiny_file, "--precision", "fp32", "--device", "cpu", "--points", 200)
+def fixed(fixed):
+    return (*fixed, "--points", 200)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import signal
 import pytest
 import torch
 from rich.console import Console
-from support.boxes import KINDS, tiny_name, write_boxes
+from support.boxes import KINDS, write_boxes
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
@@ -25,12 +25,6 @@ from pointclip.heads.solvers import METHODS
 
 QUICK = Recipe.adamw(epochs=12, batch_size=4)
 PER_CLASS = 5
-
-
-@pytest.fixture(scope="module")
-def model(tiny, tmp_path_factory):
-    name = tiny_name(tmp_path_factory.mktemp("tower"))
-    return pc.PointCLIP.from_pretrained(name, views="ring-2", device="cpu", precision="fp32")
 
 
 @pytest.fixture(scope="module")

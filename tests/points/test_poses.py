@@ -15,11 +15,6 @@ LABELS = ["ball", "night stand", "box"]
 
 
 @pytest.fixture(scope="module")
-def model(tiny_file):
-    return pc.PointCLIP.from_pretrained(tiny_file, views="ring-2", device="cpu", precision="fp32")
-
-
-@pytest.fixture(scope="module")
 def cloud():
     points, normals = box(800, (1.0, 2.0, 0.4))
     points = points * (1 + 0.3 * points[:, 1:2])  # top and bottom differ
