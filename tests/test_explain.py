@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from shapes import box
-from weights_cases import own_cache, tiny
+from support.solids import box
 
 import pointclip as pc
 from pointclip import images
@@ -15,7 +14,6 @@ from pointclip.errors import InputError
 from pointclip.explain import Explanation, occlusion, saliency_colors, write_saliency
 from pointclip.weights import loading as weights
 
-__all__ = ["own_cache", "tiny"]
 LABELS = ["chair", "table", "lamp"]
 
 

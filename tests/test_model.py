@@ -4,23 +4,15 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from few_shot_cases import tiny_name, write_box, write_boxes
+from support.boxes import write_box, write_boxes
 from torch.utils.data import DataLoader
-from weights_cases import own_cache, tiny
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
 from pointclip.heads.checkpoint import load_checkpoint
 from pointclip.prediction import Prediction
 
-__all__ = ["own_cache", "tiny"]
 LABELS = ["plank", "pole"]
-
-
-@pytest.fixture(scope="module")
-def model(tiny, tmp_path_factory):
-    name = tiny_name(tmp_path_factory.mktemp("weights"))
-    return pc.PointCLIP.from_pretrained(name, views="ring-2", device="cpu", precision="fp32")
 
 
 def test_a_path_an_array_a_tensor_and_a_trimesh_object_are_classified(model, tmp_path):

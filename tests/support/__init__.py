@@ -1,0 +1,1 @@
+"""What several test files share: shapes, towers and programs to run; fixtures are in conftest.py."""

@@ -1,0 +1,24 @@
+"""The command line run in this process, and what a run left."""
+
+import json
+
+from typer.testing import CliRunner
+
+from pointclip.cli import app
+
+
+class Ran:
+    """What a run of the command line left: exit code, both streams, and stdout read as JSON."""
+
+    def __init__(self, result):
+        self.code, self.out, self.err = result.exit_code, result.stdout, result.stderr
+
+    @property
+    def json(self):
+        """stdout as one JSON document."""
+        return json.loads(self.out)
+
+
+def run(*arguments, env=None):
+    """Run ``pointclip`` in this process."""
+    return Ran(CliRunner().invoke(app, [str(argument) for argument in arguments], env=env))
