@@ -111,7 +111,7 @@ BAD = {
     "empty.obj": ("", "is empty"),
     "nan.obj": ("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "NaN"),
     "one.xyz": ("1 2 3\n", "single point"),
-    "nofaces.off": ("OFF\n3 0 0\n0 0 0\n1 0 0\n0 1 0\n", "no faces"),
+    "cut.off": ("OFF\n3 1 0\n0 0 0\n1 0 0\n", "ends before the last"),
     "notes.doc": ("hello", "unknown file type"),
     "binary.obj": (bytes(range(256)) * 20, "not a text file"),
 }
@@ -138,6 +138,12 @@ def test_bad_files_among_good_ones(classify, bad_files):
     rows = list(csv.DictReader(open("out.csv", newline="")))  # noqa: PTH123, SIM115
     assert [row["path"] for row in rows if row["error"]] == bad_files
     assert [row["path"] for row in rows if row["rank"] == "1"] == SHAPES
+
+
+def test_an_off_file_without_faces_is_a_cloud(classify, shapes):
+    (shapes / "points.off").write_text("OFF\n3 0 0\n0 0 0\n1 0 0\n0 1 0\n")
+    ran = classify("points.off", *LABELS, "--json")
+    assert (ran.code, ran.json["counts"]["classified"]) == (0, 1)
 
 
 def test_json_stays_whole_with_bad_files(classify, bad_files):
