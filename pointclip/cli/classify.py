@@ -138,7 +138,7 @@ def _classified(
                 continue
             cloud = item.cloud.turned(prediction.up)
             saved = _save(network, cloud, folders[item.path]) if folders else ()
-            row = report.Row.of(item.path, prediction, _style(network, cloud), saved)
+            row = replace(report.Row.of(item.path, prediction, _style(network, cloud), saved), notes=cloud.notes)
             yield (replace(row, up=prediction.up) if chosen.pose == "search" else row), None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pointclip.model import PointCLIP
 
 AUTO_TEMPLATES = "auto"  # the model picks those it was trained with
+_LISTS = (".txt", ".csv", ".json")  # files of class names: a label does not end like that
 _ONLY_NAMED = inspect.Parameter.KEYWORD_ONLY
 
 
@@ -284,5 +286,8 @@ def class_names(asked: Shared) -> tuple[str, ...]:
     if asked.labels is not None and asked.labels_file is not None:
         raise InputError("--labels and --labels-file name classes twice: give one of the two")
     if asked.labels is not None:
+        given = Path(asked.labels)
+        if given.suffix and (given.suffix.lower() in _LISTS or given.is_file()):
+            raise InputError(f"--labels takes class names, got {asked.labels!r}: give a file of names to --labels-file")
         return clean_labels(asked.labels.split(","))
     return read_labels(asset("labels/modelnet40.txt") if asked.labels_file is None else asked.labels_file)

@@ -36,6 +36,7 @@ class Row:
         pictures: Files of its pictures, one per view, where they were saved.
         error: Why it was not classified, in one sentence.
         up: Axis that was found to point up, where it was searched for.
+        notes: What was left out of the file or assumed about it.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Row:
     pictures: tuple[str, ...] = ()
     error: str | None = None
     up: str | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, path: str, prediction: "Prediction", style: str | None = None, pictures: Sequence[str] = ()) -> "Row":
@@ -87,7 +89,10 @@ def as_table(row: Row) -> Group:
     table.add_column(justify="right")
     for rank, label, prob in row.ranked():
         table.add_row(str(rank), Text(shown(label)), f"{prob:.3f}", style="green" if rank == 1 else None)
-    return Group(title, Padding(table, (0, 0, 0, 2), expand=False))
+    notes = [
+        Padding(Text(f"note: {shown(note)}", "dim", overflow="fold"), (0, 0, 0, 2), expand=False) for note in row.notes
+    ]
+    return Group(title, Padding(table, (0, 0, 0, 2), expand=False), *notes)
 
 
 def as_document(rows: Sequence[Row], settings: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +119,8 @@ def _entry(row: Row) -> dict[str, Any]:
         return {"path": row.path, "error": row.error}
     ranked = [{"rank": rank, "label": label, "probability": prob} for rank, label, prob in row.ranked()]
     up = {} if row.up is None else {"up": row.up}
-    entry = {"path": row.path, "style": row.style, **up, "predictions": ranked}
+    entry: dict[str, Any] = {"path": row.path, "style": row.style, **up, "predictions": ranked}
+    entry |= {"notes": list(row.notes)} if row.notes else {}
     return {**entry, "pictures": list(row.pictures)} if row.pictures else entry
 
 

@@ -105,7 +105,7 @@ def write_index(path: str | Path, features: Tensor, names: Sequence[str], origin
     Note:
         Deterministic: the same arguments give the same bytes.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     check_shape("features", features, f"{len(names)} C")
     if not names:
@@ -118,9 +118,7 @@ def write_index(path: str | Path, features: Tensor, names: Sequence[str], origin
     }
     about = json.dumps({"format": FORMAT, **asdict(origin)})
     with whole(path) as draft:
-        mode = draft.stat().st_mode
-        save_file(tensors, draft, {_KEY: about})
-        draft.chmod(mode)  # safetensors writes a private file
+        draft.write_bytes(save(tensors, {_KEY: about}))  # save_file would put a new file over a device or a pipe
 
 
 class ShapeIndex:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from pointclip._base.assets import asset
+from pointclip._base.files import whole
 from pointclip._base.optional import require
 from pointclip.errors import WeightsError
 from pointclip.weights.skip_init import SkipInit
@@ -173,22 +174,20 @@ def read_head(path: Path | None = None) -> Head:
 
 
 def save_head(head: Head, path: Path) -> None:
-    """Write a head file that :func:`read_head` reads, under a temporary name first.
+    """Write a head file that :func:`read_head` reads, whole or not at all.
 
     Args:
         head: The head; its metadata travels in the file's header. Values that are not strings must be given as JSON.
         path: Where to, normally ``assets/embedded_head.safetensors``.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {"weight": head.weight, "bias": head.bias}
     if head.logit_scale is not None:
         tensors["logit_scale"] = torch.tensor(head.logit_scale)
     tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
-    path = Path(path)
-    draft = path.with_name(path.name + ".part")
-    save_file(tensors, draft, metadata=head.metadata)
-    draft.replace(path)
+    with whole(path) as draft:
+        draft.write_bytes(save(tensors, head.metadata))
 
 
 def identity(head: Head) -> str:

@@ -231,3 +231,18 @@ def test_ten_thousand_answers_are_not_kept_as_tensors(classify, monkeypatch):
     classify("box.obj", *LABELS, "--json")
     kinds = {type(value) for row in kept for value in (*row.labels, *row.probs, row.path, row.style)}
     assert kinds == {str, float}
+
+
+@pytest.mark.parametrize("name", ["names.json", "missing.txt", "box.obj"])
+def test_a_file_given_to_labels_is_no_class(classify, shapes, name):
+    (shapes / "names.json").write_text('["ball", "box"]')
+    ran = classify("box.obj", "--labels", name)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.splitlines()[-1].endswith("give a file of names to --labels-file")
+
+
+def test_a_row_left_out_is_a_note(classify, shapes):
+    rows = [f"{k % 7} {k % 5} {k % 3}" for k in range(200)]
+    (shapes / "scan.xyz").write_text("\n".join([*rows, "nan 0 0"]))
+    ran = classify("scan.xyz", *LABELS, "--json")
+    assert (ran.code, ran.json["shapes"][0]["notes"]) == (0, ["1 row with NaN or infinite coordinates left out"])

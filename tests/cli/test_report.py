@@ -241,3 +241,10 @@ def test_no_two_files_share_a_folder_of_pictures(tmp_path):
 
 def test_one_file_has_a_folder_of_its_name(tmp_path):
     assert picture_folders(["some/where/x.obj"], tmp_path) == {"some/where/x.obj": tmp_path / "x.obj"}
+
+
+def test_what_was_left_out_is_told_below_the_table_and_in_the_document():
+    row = Row("a.stl", ("chair",), (1.0,), "shaded", notes=("3 facets with NaN left out",))
+    assert printed(row).splitlines()[-1] == "  note: 3 facets with NaN left out"
+    assert as_document([row], {})["shapes"][0]["notes"] == ["3 facets with NaN left out"]
+    assert "notes" not in as_document([GOOD], {})["shapes"][0]

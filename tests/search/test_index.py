@@ -1,6 +1,8 @@
 """The index of shapes: exact search in chunks, one file that says what made it."""
 
 import json
+import os
+import stat
 from dataclasses import asdict, replace
 
 import pytest
@@ -148,3 +150,17 @@ def test_wrong_arguments(tmp_path):
         ShapeIndex(tmp_path / "i").search(torch.ones(3), 0)
     with pytest.raises(InputError, match="query"):
         ShapeIndex(tmp_path / "i").search(torch.ones(4))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_no_regular_file_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    held = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # a reader that waits: the writer does not block
+    try:
+        write_index(pipe, normalize(small_numbers(3, 4) + 0.5, dim=-1), ["a", "b", "c"], ORIGIN)
+        assert stat.S_ISFIFO(pipe.stat().st_mode)
+        assert b"pointclip index" in os.read(held, 1 << 16)
+    finally:
+        os.close(held)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
