@@ -57,8 +57,17 @@ def test_another_number_format_is_one_sentence(model, change):
     assert model.view_weights.dtype == torch.float32
 
 
-def test_views_follow_the_towers(model):
-    assert model.to("cpu").views.rotations.device == model.device
+def test_views_follow_the_towers(model, monkeypatch):
+    asked = []
+
+    class Rig:
+        def to(self, device):
+            asked.append(device)
+            return self
+
+    monkeypatch.setattr(model, "views", Rig())
+    model.to("cpu")
+    assert asked == [model.device]
 
 
 def test_a_dataset_goes_through_a_data_loader(tmp_path):
