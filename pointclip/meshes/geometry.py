@@ -1,8 +1,11 @@
 """What a file turns into: a triangle mesh or a bare set of points, as numpy arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+
+_PER_FACE = ("faces", "corner_colors", "corner_uv", "face_texture", "face_opacity")
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class RawPoints:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mesh:
     """Triangles of a file with everything needed to colour a point on them.
 
@@ -36,7 +39,8 @@ class Mesh:
         corner_colors: (F, 3, 3) float32 in [0, 1]: a colour per face corner, or None for a file without colours.
         corner_uv: (F, 3, 2) float32 texture coordinates, origin at the lower left of the image, or None.
         face_texture: (F,) int32 index into ``textures``, -1 for a face without one, or None.
-        textures: Images (H, W, 3) uint8.
+        textures: Images (H, W, 3) uint8, or (H, W, 4) where some of it is transparent.
+        face_opacity: (F,) float32 in [0, 1]: 1 hides what lies behind; None where all of it does.
         notes: What was left out or assumed, each a few words.
 
     Example:
@@ -51,7 +55,58 @@ class Mesh:
     corner_uv: np.ndarray | None = None
     face_texture: np.ndarray | None = None
     textures: tuple[np.ndarray, ...] = ()
+    face_opacity: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+
+    def with_faces(self, keep: np.ndarray) -> "Mesh":
+        """Return the mesh of the faces that a mask (F,) or indices name, with all that belongs to them.
+
+        Example:
+            >>> mesh = Mesh(np.eye(3), np.array([[0, 1, 2], [2, 1, 0]]))
+            >>> mesh.with_faces(np.array([False, True])).faces.tolist()
+            [[2, 1, 0]]
+        """
+        parts = {name: getattr(self, name) for name in _PER_FACE}
+        return replace(self, **{name: part[keep] for name, part in parts.items() if part is not None})
+
+    def flipped(self) -> "Mesh":
+        """Return the mesh with the corners of each face in the other order, so that its normals turn round."""
+        parts = {name: getattr(self, name) for name in ("faces", "corner_colors", "corner_uv")}
+        return replace(self, **{name: part[:, ::-1] for name, part in parts.items() if part is not None})
+
+    def compact(self) -> "Mesh":
+        """Return the mesh without the vertices that no face uses.
+
+        Example:
+            >>> Mesh(np.eye(3)[[0, 0, 1, 2]], np.array([[1, 2, 3]])).compact().faces.tolist()
+            [[0, 1, 2]]
+        """
+        used = np.zeros(len(self.vertices), dtype=bool)
+        used[self.faces.ravel()] = True
+        if used.all():
+            return self
+        place = np.cumsum(used) - 1
+        return replace(self, vertices=self.vertices[used], faces=place[self.faces])
+
+    @cached_property
+    def unit_normals(self) -> tuple[np.ndarray, np.ndarray]:
+        """Unit normals (F, 3) by the right-hand rule and areas (F,), in units of the squared size of the mesh.
+
+        At unit size areas neither overflow nor vanish, whatever the units of the file. Both are float64; a face
+        without an area has the normal 0.
+        """
+        corner = [self.vertices[self.faces[:, k]] for k in range(3)]
+        edges = corner[1] - corner[0], corner[2] - corner[0]
+        size = self.size
+        cross = np.cross(edges[0] / size, edges[1] / size)
+        double_area = np.sqrt(np.einsum("fk,fk->f", cross, cross))
+        return cross / np.where(double_area > 0, double_area, 1.0)[:, None], double_area / 2
+
+    @cached_property
+    def size(self) -> float:
+        """The longest edge along an axis, 1 where all are points."""
+        corners = self.vertices[self.faces]
+        return float(np.ptp(corners, axis=1).max(initial=0.0)) or 1.0
 
     def colors_at(self, face: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
         """Return the colour of points on the surface.
@@ -81,4 +136,4 @@ def _lookup(image: np.ndarray, uv: np.ndarray) -> np.ndarray:
     wrapped = np.mod(np.nan_to_num(uv, posinf=0.0, neginf=0.0), 1.0)
     column = np.minimum((wrapped[:, 0] * width).astype(np.int64), width - 1)
     row = np.minimum(((1.0 - wrapped[:, 1]) * height).astype(np.int64), height - 1)
-    return image[row, column].astype(np.float32) / 255.0
+    return image[row, column, :3].astype(np.float32) / 255.0
