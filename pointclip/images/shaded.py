@@ -8,7 +8,10 @@ from pointclip.errors import InputError
 from pointclip.images.scene import FramedScene, draw
 from pointclip.images.styles import Color, Shaded
 from pointclip.images.surface import front_surface
+from pointclip.images.triangles import Layer, tone
 from pointclip.points import estimate_normals
+
+_COLORLESS = "style 'color' needs colours and this shape has none: use style='auto' or 'shaded'"
 
 
 @draw.register
@@ -26,7 +29,7 @@ def _shaded(style: Shaded, scene: FramedScene) -> Tensor:
 @draw.register
 def _color(style: Color, scene: FramedScene) -> Tensor:
     if scene.colors is None:
-        raise InputError("style 'color' needs colours and this shape has none: use style='auto' or 'shaded'")
+        raise InputError(_COLORLESS)
     paint = scene.colors[:, None].expand(-1, scene.uvz.shape[1], -1, -1)
     normals = None if style.normals_from == "depth" else _normals(style, scene)
     if normals is not None:
@@ -34,6 +37,23 @@ def _color(style: Color, scene: FramedScene) -> Tensor:
         paint = paint * (style.ambient + (1 - style.ambient) * light)
     seen, covered = front_surface(scene.uvz, scene.frame, paint, style.dot_px, style.closing)
     return torch.where(covered[..., None], seen, style.background)
+
+
+@tone.register
+def _shaded_triangles(style: Shaded, layer: Layer) -> Tensor:
+    light = layer.scene.light(style.light).unsqueeze(-1)
+    return layer.of_corners(style.ambient + (1 - style.ambient) * light)
+
+
+@tone.register
+def _colored_triangles(style: Color, layer: Layer) -> Tensor:
+    mesh = layer.scene.mesh
+    if mesh.corner_colors is None:
+        raise InputError(_COLORLESS)
+    light = layer.scene.light(style.light).unsqueeze(-1)
+    paint = layer.scene.tensor(mesh.corner_colors) * (style.ambient + (1 - style.ambient) * light)
+    painted = layer.of_corners(paint)
+    return painted if mesh.face_texture is None else painted * layer.texels[..., :3]
 
 
 def lambert(normals_cam: Tensor, light: tuple[float, float, float]) -> Tensor:

@@ -5,6 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+from pointclip.meshes.creases import corner_normals
+
 _PER_FACE = ("faces", "corner_colors", "corner_uv", "face_texture", "face_opacity")
 
 
@@ -101,6 +103,11 @@ class Mesh:
         cross = np.cross(edges[0] / size, edges[1] / size)
         double_area = np.sqrt(np.einsum("fk,fk->f", cross, cross))
         return cross / np.where(double_area > 0, double_area, 1.0)[:, None], double_area / 2
+
+    @cached_property
+    def corner_normals(self) -> np.ndarray:
+        """Unit normals (F, 3, 3) float32 at the corners of each face, see :func:`pointclip.meshes.creases`."""
+        return corner_normals(self)
 
     @cached_property
     def size(self) -> float:
