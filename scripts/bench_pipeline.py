@@ -98,7 +98,7 @@ class Plain:
 def draw(model: PointCLIP, cloud: PointCloud) -> Tensor:
     """Draw the views of one shape, (V, 3, S, S)."""
     with torch.no_grad():
-        return model.render(*cloud.batched())[0]
+        return model.render(cloud)[0]
 
 
 def ours(model: PointCLIP, shapes: Dataset) -> tuple[Tensor, dict[str, float]]:

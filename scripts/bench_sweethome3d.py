@@ -62,7 +62,7 @@ def classify(model: PointCLIP, paths: list[Path], labels: list[str], points: int
         if item.cloud is None:
             raise SystemExit(f"{item.path}: {item.error}")
         begin = time.perf_counter()
-        drawn = model.render(*item.cloud.batched())
+        drawn = model.render(item.cloud)
         middle = time.perf_counter()
         features = model.clip.encode_images(drawn[0])[None]
         stages["draw"] += middle - begin

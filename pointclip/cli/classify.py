@@ -151,7 +151,7 @@ def _style(network: "PointCLIP", cloud: "PointCloud") -> str:
     """Name the style a cloud is drawn in, ``auto`` resolved."""
     from pointclip.images import STYLES
 
-    used = network.style_for(cloud.normals)
+    used = network.style_for(cloud)
     return next(name for name, style in STYLES.items() if style == used)
 
 
@@ -161,5 +161,5 @@ def _save(network: "PointCLIP", cloud: "PointCloud", folder: Path) -> tuple[str,
     from pointclip.images import viewable
 
     with torch.no_grad():
-        pictures = network.render(*cloud.batched())[0]
+        pictures = network.render(cloud)[0]
     return report.save_pictures(viewable(pictures), network.views.names, folder)

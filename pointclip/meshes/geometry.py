@@ -7,7 +7,9 @@ import numpy as np
 
 from pointclip.meshes.creases import corner_normals
 
-_PER_FACE = ("faces", "corner_colors", "corner_uv", "face_texture", "face_opacity")
+_PER_CORNER = ("corner_colors", "corner_uv")
+_ONCE = ("face_texture", "face_opacity")
+_PER_FACE = ("faces", *_PER_CORNER, *_ONCE)
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Mesh:
         corner_uv: (F, 3, 2) float32 texture coordinates, origin at the lower left of the image, or None.
         face_texture: (F,) int32 index into ``textures``, -1 for a face without one, or None.
         textures: Images (H, W, 3) uint8, or (H, W, 4) where some of it is transparent.
-        face_opacity: (F,) float32 in [0, 1]: 1 hides what lies behind; None where all of it does.
         notes: What was left out or assumed, each a few words.
+        face_opacity: (F,) float32 in [0, 1]: 1 hides what lies behind; None where all of it does.
 
     Example:
         >>> mesh = Mesh(np.eye(3), np.array([[0, 1, 2]]), corner_colors=np.eye(3, dtype=np.float32)[None])
@@ -57,8 +59,17 @@ class Mesh:
     corner_uv: np.ndarray | None = None
     face_texture: np.ndarray | None = None
     textures: tuple[np.ndarray, ...] = ()
-    face_opacity: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    face_opacity: np.ndarray | None = None
+
+    def arrays(self) -> list[np.ndarray | None]:
+        """List all that the mesh is made of: vertices, faces, what belongs to faces, textures.
+
+        Example:
+            >>> len(Mesh(np.eye(3), np.array([[0, 1, 2]])).arrays())
+            6
+        """
+        return [self.vertices, *(getattr(self, name) for name in _PER_FACE), *self.textures]
 
     def with_faces(self, keep: np.ndarray) -> "Mesh":
         """Return the mesh of the faces that a mask (F,) or indices name, with all that belongs to them.
@@ -89,6 +100,29 @@ class Mesh:
             return self
         place = np.cumsum(used) - 1
         return replace(self, vertices=self.vertices[used], faces=place[self.faces])
+
+    def split(self, longest: float) -> "Mesh":
+        """Return the same surface in faces whose edges are at most ``longest``, each edge halved as often as it takes.
+
+        Args:
+            longest: In units of the vertices.
+
+        Example:
+            >>> len(Mesh(np.eye(3), np.array([[0, 1, 2]])).split(0.8).faces)
+            4
+        """
+        known = {name: getattr(self, name) for name in (*_PER_CORNER, *_ONCE)}
+        parts = {"vertices": self.vertices[self.faces]} | {n: part for n, part in known.items() if part is not None}
+        done: list[dict[str, np.ndarray]] = []
+        while len(parts["vertices"]):
+            corners = parts["vertices"]
+            large = (np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2) > longest).any(axis=1)
+            done.append({name: part[~large] for name, part in parts.items()})
+            parts = {name: _quartered(part[large], name not in _ONCE) for name, part in parts.items()}
+        joined = {name: np.concatenate([part[name] for part in done]) for name in parts}
+        vertices = joined.pop("vertices").reshape(-1, 3)
+        faces = np.arange(len(vertices)).reshape(-1, 3)
+        return replace(replace(self, vertices=vertices, faces=faces), **joined)  # type: ignore[arg-type]
 
     @cached_property
     def unit_normals(self) -> tuple[np.ndarray, np.ndarray]:
@@ -135,6 +169,15 @@ class Mesh:
                 here = which == index
                 colors[here] *= _lookup(self.textures[index], uv[here])
         return np.clip(colors, 0.0, 1.0, dtype=np.float32)
+
+
+def _quartered(part: np.ndarray, corners: bool) -> np.ndarray:
+    """Give what the corners (F, 3, D) of each face are, or the face (F,), to the four faces between its middles."""
+    if not corners:
+        return np.tile(part, 4)
+    a, b, c = part[:, 0], part[:, 1], part[:, 2]
+    ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
+    return np.concatenate([np.stack(three, axis=1) for three in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
 
 
 def _lookup(image: np.ndarray, uv: np.ndarray) -> np.ndarray:

@@ -48,9 +48,7 @@ def paint(geometry: Any, faces: np.ndarray) -> Paint:
     opacity = _opacity(material, metallic)
     if texture is not None:
         white = np.ones((len(faces), 3, 3), dtype=np.float32)
-        return Paint(
-            white if tint is None else tint, np.asarray(uv, dtype=np.float32)[faces], texture, opacity
-        )
+        return Paint(white if tint is None else tint, np.asarray(uv, dtype=np.float32)[faces], texture, opacity)
     if tint is None and "kd" in getattr(material, "kwargs", {}):
         tint = _everywhere(_unit(material.diffuse), faces)
     return Paint(tint, opacity=opacity)

@@ -117,10 +117,9 @@ def _part(source: str, geometry: Any, matrix: np.ndarray) -> Mesh:
         raise InputError(f"{source} has faces that name vertices it does not hold, so it was cut short: {REPAIR}")
     look = paint(geometry, faces)
     opacity = None if look.opacity == 1 else np.full(len(faces), look.opacity, dtype=np.float32)
-    which, textures = None, ()
-    if look.texture is not None:
-        which, textures = np.zeros(len(faces), dtype=np.int32), (look.texture,)
-    mesh = Mesh(vertices, faces, look.colors, look.uv, which, textures, opacity)
+    which = None if look.texture is None else np.zeros(len(faces), dtype=np.int32)
+    textures = () if look.texture is None else (look.texture,)
+    mesh = Mesh(vertices, faces, look.colors, look.uv, which, textures, face_opacity=opacity)
     return mesh.flipped() if np.linalg.det(matrix[:3, :3]) < 0 else mesh  # a mirrored copy: normals point outwards
 
 
@@ -133,20 +132,20 @@ def _join(parts: list[Mesh]) -> Mesh:
     starts = np.cumsum([0] + [len(part.vertices) for part in parts])
     vertices = np.concatenate([part.vertices for part in parts])
     faces = np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=False)])
-    known = {"face_opacity": _joined([p.face_opacity for p in parts], [(len(p.faces),) for p in parts], 1.0)}
-    if known["face_opacity"] is not None and known["face_opacity"].max() < _SEEN:
-        known["face_opacity"] = None  # some exporters write d 0 or Tr 1 for what all others call opaque
+    opacity = _joined([p.face_opacity for p in parts], [(len(p.faces),) for p in parts], 1.0)
+    if opacity is not None and opacity.max() < _SEEN:
+        opacity = None  # some exporters write d 0 or Tr 1 for what all others call opaque
     colors = _joined([p.corner_colors for p in parts], [(len(p.faces), 3, 3) for p in parts], UNPAINTED)
     textures = tuple(image for part in parts for image in part.textures)
     if not textures:
-        return Mesh(vertices, faces, colors, **known)
+        return Mesh(vertices, faces, colors, face_opacity=opacity)
     uv = _joined([p.corner_uv for p in parts], [(len(p.faces), 3, 2) for p in parts], 0.0)
     which, count = [], 0
     for part in parts:
         own = np.full(len(part.faces), -1) if part.face_texture is None else part.face_texture
         which.append(np.where(own < 0, own, own + count).astype(np.int32))
         count += len(part.textures)
-    return Mesh(vertices, faces, colors, uv, np.concatenate(which), textures, **known)
+    return Mesh(vertices, faces, colors, uv, np.concatenate(which), textures, face_opacity=opacity)
 
 
 def _joined(arrays: list[np.ndarray | None], shapes: list[tuple[int, ...]], value: float) -> np.ndarray | None:

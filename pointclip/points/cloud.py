@@ -1,7 +1,7 @@
 """The point cloud, and arrays or other libraries' objects that become one."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,9 +30,6 @@ class PointCloud:
         name: What to call the shape in tables and messages.
         notes: What was left out of the file or assumed about it, each a few words; () when nothing was.
 
-    Attributes:
-        mesh: None; a shape that was loaded from a mesh, :class:`MeshCloud`, has its triangles here.
-
     Raises:
         InputError: A shape, dtype or range does not fit.
 
@@ -46,7 +43,6 @@ class PointCloud:
     colors: torch.Tensor | None = None
     name: str = ""
     notes: tuple[str, ...] = ()
-    mesh: ClassVar[Mesh | None] = None
 
     def __post_init__(self) -> None:
         for name in ("points", "normals", "colors"):
@@ -71,6 +67,11 @@ class PointCloud:
     def __repr__(self) -> str:
         extras = "".join(f", {name}" for name in ("normals", "colors") if getattr(self, name) is not None)
         return f"PointCloud({len(self)} points{extras}, name={self.name!r})"
+
+    @property
+    def mesh(self) -> Mesh | None:
+        """The triangles of a shape that came from a mesh, see :class:`MeshCloud`; None of a cloud."""
+        return None
 
     def normalized(self) -> "PointCloud":
         """Return the cloud centred on its bounding box with its farthest point at distance 1.
@@ -146,7 +147,9 @@ class PointCloud:
         return cls.from_raw(_interop.raw_from_arrays(points, normals, colors), name)
 
     @classmethod
-    def from_trimesh(cls, geometry: Any, num_points: int = DEFAULT_NUM_POINTS, seed: int = 0, name: str = "") -> "PointCloud":
+    def from_trimesh(
+        cls, geometry: Any, num_points: int = DEFAULT_NUM_POINTS, seed: int = 0, name: str = ""
+    ) -> "PointCloud":
         """Build a shape from a ``trimesh`` Trimesh or Scene (:class:`MeshCloud`, with colours) or PointCloud (kept).
 
         Example:
@@ -157,7 +160,9 @@ class PointCloud:
         return cls._from_geometry(_interop.geometry_from_trimesh(geometry), num_points, seed, name)
 
     @classmethod
-    def from_open3d(cls, geometry: Any, num_points: int = DEFAULT_NUM_POINTS, seed: int = 0, name: str = "") -> "PointCloud":
+    def from_open3d(
+        cls, geometry: Any, num_points: int = DEFAULT_NUM_POINTS, seed: int = 0, name: str = ""
+    ) -> "PointCloud":
         """Build a shape from an Open3D TriangleMesh (:class:`MeshCloud`) or PointCloud, legacy or tensor API."""
         return cls._from_geometry(_interop.geometry_from_open3d(geometry), num_points, seed, name)
 

@@ -41,14 +41,17 @@ class MeshCloud(PointCloud):
         (MeshCloud(1 face, name='corner'), torch.Size([100, 3]))
     """
 
-    mesh: Mesh
+    num_points: int
+    seed: int
+    unit: bool
+    _mesh: Mesh
 
     def __init__(
         self, mesh: Mesh, num_points: int = DEFAULT_NUM_POINTS, seed: int = 0, name: str = "", unit: bool = False
     ) -> None:
         if not (mesh.unit_normals[1] > 0).any():
             raise InputError("the mesh has no face with an area: its triangles are points or lines")
-        self.__dict__.update(mesh=mesh.compact(), num_points=num_points, seed=seed, name=name, unit=unit)
+        self.__dict__.update(_mesh=mesh.compact(), num_points=num_points, seed=seed, name=name, unit=unit)
         self.__dict__.update(notes=mesh.notes)
 
     def __len__(self) -> int:
@@ -60,6 +63,10 @@ class MeshCloud(PointCloud):
 
     def __reduce__(self) -> tuple[type["MeshCloud"], tuple[Mesh, int, int, str, bool]]:
         return MeshCloud, (self.mesh, self.num_points, self.seed, self.name, self.unit)
+
+    @property
+    def mesh(self) -> Mesh:
+        return self._mesh
 
     @cached_property
     def samples(self) -> PointCloud:

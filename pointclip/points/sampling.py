@@ -48,4 +48,3 @@ def sample_surface(mesh: Mesh, num_points: int, seed: int = 0) -> RawPoints:
     points = corner[:, 0] + along[:, :1] * (corner[:, 1] - corner[:, 0]) + along[:, 1:] * (corner[:, 2] - corner[:, 0])
     weights = np.column_stack([1.0 - along.sum(axis=1), along])
     return RawPoints(points, normal[face], mesh.colors_at(face, weights), notes=mesh.notes)
-

@@ -242,10 +242,13 @@ def packed(reading: Reading) -> tuple[Reading, tuple[Any, ...] | None]:
     cloud = reading.cloud
     if cloud is None:
         return reading, None
+    if cloud.mesh is not None:  # numpy arrays already
+        return reading, None
     tensors = (cloud.points, cloud.normals, cloud.colors)
-    return replace(reading, cloud=None), (*(None if t is None else t.numpy() for t in tensors), cloud.name)
+    arrays = (None if tensor is None else tensor.numpy() for tensor in tensors)
+    return replace(reading, cloud=None), (*arrays, cloud.name, cloud.notes)
 
 
-def _cloud(points: Any, normals: Any, colors: Any, name: str) -> PointCloud:
+def _cloud(points: Any, normals: Any, colors: Any, name: str, notes: tuple[str, ...]) -> PointCloud:
     normals, colors = (None if array is None else torch.from_numpy(array) for array in (normals, colors))
-    return PointCloud(torch.from_numpy(points), normals, colors, name)
+    return PointCloud(torch.from_numpy(points), normals, colors, name, notes)

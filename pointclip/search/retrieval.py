@@ -103,7 +103,7 @@ def encode_query(model: "PointCLIP", query: str | PointCloud, templates: Prompts
         InputError: There are no words, or the style needs what the shape lacks.
     """
     if isinstance(query, PointCloud):
-        return weighted_mean(model.encode_views(*query.batched()), model.view_weights)[0].cpu()
+        return weighted_mean(model.encode_views(query), model.view_weights)[0].cpu()
     words = query.split()
     if not words:
         raise InputError("the query is empty: say what to look for, such as 'a round wooden table'")
@@ -128,7 +128,7 @@ def picture(model: "PointCLIP", shapes: ShapeIndex, index: int) -> Tensor:
         InputError: The file is not there or cannot be read any more.
     """
     cloud = shapes.origin.load(shapes.place(index))
-    return images.viewable(model.render(*cloud.batched())[0, :1])[0].cpu()
+    return images.viewable(model.render(cloud)[0, :1])[0].cpu()
 
 
 def _here_from(out: Path) -> str:
