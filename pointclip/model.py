@@ -37,8 +37,8 @@ class PointCLIP(StillModule):
     Args:
         clip: The frozen image and text towers.
         views: V cameras, or a rig's name.
-        style: A style of :mod:`pointclip.images`, or ``"auto"``: ``color`` for meshes with colours, ``shaded`` for other
-            meshes and where normals are known, else ``depth``.
+        style: A style of :mod:`pointclip.images`, or ``"auto"``: ``color`` for meshes with colours, ``shaded`` for
+            other meshes and where normals are known, else ``depth``.
         templates: Name of a template set of :mod:`pointclip.prompts`, a file of templates, templates, descriptions, or
             ``"auto"``: the bare ``label`` for ``embedded``, whose head was trained on bare labels, else ``shape``.
         view_weights: (V,) non-negative; None weighs all views alike.
@@ -100,7 +100,7 @@ class PointCLIP(StillModule):
         """Load a pretrained model by name.
 
         Args:
-            name: ``"embedded"``, open_clip's ``"ARCH/TAG"``, ``"hf-hub:ORG/NAME"``, ``"local-dir:PATH"``, ``"ARCH@FILE"``.
+            name: ``"embedded"``, ``"ARCH/TAG"`` of open_clip, ``"hf-hub:ORG/NAME"``, ``"local-dir:PATH"``, ``"ARCH@FILE"``.
             views: A rig's name (see :func:`pointclip.views`) or views; None is the adapter's, else ``"ring-6"``.
             style: A style's name or a style; None is the adapter's, else ``"auto"``.
             templates: ``"auto"``, a set's name, a file, templates with ``{}`` for the class, or descriptions of it.

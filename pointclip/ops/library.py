@@ -163,5 +163,7 @@ def interpolate(
 
 
 @interpolate.register_fake
-def _(barycentric: Tensor, values: Tensor, face: Tensor, faces: Tensor, meshes: Sequence[int], backend: str) -> Tensor:
+def _(
+    barycentric: Tensor, values: Tensor, face: Tensor, faces: Tensor, meshes: Sequence[int], backend: str
+) -> Tensor:
     return barycentric.new_empty((*face.shape, values.shape[-1]))

@@ -69,9 +69,7 @@ def pack_points(uvz: Meshes, faces: Meshes) -> Packed:
     check_floating("uvz", packed)
     parts = _faces_of(faces, len(counts), uvz)
     if packed.device != parts[0].device:
-        raise InputError(
-            f"faces are on {parts[0].device} and uvz on {packed.device}: move one of them with .to(device)"
-        )
+        raise InputError(f"faces are on {parts[0].device} and uvz on {packed.device}: move one of them with .to(device)")
     packed_faces = _joined(parts, 0)
     if max(packed.shape[1], packed_faces.shape[0]) > _MOST:
         raise InputError(f"a batch may hold {_MOST} points and {_MOST} faces: split it")

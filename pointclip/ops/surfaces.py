@@ -12,6 +12,7 @@ from pointclip.ops.packed import Meshes, pack_points, pack_values
 from pointclip.ops.types import Triangles
 
 
+
 def rasterize(
     uvz: Meshes, faces: Meshes, size: tuple[int, int], *, perspective: bool = True, backend: str = "auto"
 ) -> Triangles:
@@ -67,9 +68,7 @@ def rasterize(
     return Triangles(face, depth, barycentric)
 
 
-def interpolate(
-    triangles: Triangles, faces: Meshes, values: Meshes, *, corners: bool | None = None, backend: str = "auto"
-) -> Tensor:
+def interpolate(triangles: Triangles, faces: Meshes, values: Meshes, *, corners: bool | None = None, backend: str = "auto") -> Tensor:
     """Carry values on the corners of triangles (normals, colours, texture coordinates) into the image.
 
     Args:
