@@ -7,7 +7,8 @@ from torch import Tensor
 
 from pointclip.errors import InputError
 from pointclip.ops import library as _library
-from pointclip.ops.reference import triangles
+from pointclip.ops.reference.interpolate import interpolate as _interpolate
+from pointclip.ops.reference.rasterize import measure
 
 
 def _zbuffer_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -62,7 +63,7 @@ def _rasterize_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, 
 def _rasterize_backward(ctx: Any, grad_depth: Tensor, grad_barycentric: Tensor, _: Any) -> tuple[Tensor | None, ...]:
     """Measure the winners once more in plain torch, which differentiates."""
     uvz, faces, face = ctx.saved_tensors
-    _, pull = torch.func.vjp(lambda points: triangles.measure(points, faces, ctx.meshes, face, ctx.perspective), uvz)
+    pull = torch.func.vjp(lambda points: measure(points, faces, ctx.meshes, face, ctx.perspective), uvz)[1]
     return *pull((grad_depth, grad_barycentric)), None, None, None, None, None, None
 
 
@@ -73,7 +74,7 @@ def _interpolate_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> N
 
 def _interpolate_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     barycentric, values, face, faces = ctx.saved_tensors
-    _, pull = torch.func.vjp(lambda *both: triangles.interpolate(*both, face, faces, ctx.meshes), barycentric, values)
+    pull = torch.func.vjp(lambda b, v: _interpolate(b, v, face, faces, ctx.meshes), barycentric, values)[1]
     return *pull(grad), None, None, None, None
 
 

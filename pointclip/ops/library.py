@@ -24,8 +24,8 @@ _MODULES = {
     ("reference", "weighted_mean_backward"): "reference.mean",
     ("reference", "splat"): "reference.splat",
     ("reference", "splat_backward"): "reference.splat",
-    ("reference", "rasterize"): "reference.triangles",
-    ("reference", "interpolate"): "reference.triangles",
+    ("reference", "rasterize"): "reference.rasterize",
+    ("reference", "interpolate"): "reference.interpolate",
     ("triton", "zbuffer"): "triton.zbuffer",
     ("triton", "weighted_mean"): "triton.mean",
     ("triton", "weighted_mean_backward"): "triton.mean",
@@ -163,7 +163,5 @@ def interpolate(
 
 
 @interpolate.register_fake
-def _(
-    barycentric: Tensor, values: Tensor, face: Tensor, faces: Tensor, meshes: Sequence[int], backend: str
-) -> Tensor:
+def _(barycentric: Tensor, values: Tensor, face: Tensor, faces: Tensor, meshes: Sequence[int], backend: str) -> Tensor:
     return barycentric.new_empty((*face.shape, values.shape[-1]))

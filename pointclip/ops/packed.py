@@ -69,7 +69,9 @@ def pack_points(uvz: Meshes, faces: Meshes) -> Packed:
     check_floating("uvz", packed)
     parts = _faces_of(faces, len(counts), uvz)
     if packed.device != parts[0].device:
-        raise InputError(f"faces are on {parts[0].device} and uvz on {packed.device}: move one of them with .to(device)")
+        raise InputError(
+            f"faces are on {parts[0].device} and uvz on {packed.device}: move one of them with .to(device)"
+        )
     packed_faces = _joined(parts, 0)
     if max(packed.shape[1], packed_faces.shape[0]) > _MOST:
         raise InputError(f"a batch may hold {_MOST} points and {_MOST} faces: split it")
@@ -92,8 +94,9 @@ def pack_values(values: Meshes, faces: Meshes, num_meshes: int, num_views: int, 
         (torch.Size([1, 12, 2]), tensor([3, 4, 5]), [0, 4, 0, 12])
     """
     given = _faces_of(faces, num_meshes, values)
-    shared = isinstance(values, Tensor) and values.ndim == 3 and (corners or values.shape[0] != num_meshes)
-    parts = [values] if shared else list(values)
+    parts, shared = list(values), False
+    if isinstance(values, Tensor) and values.ndim == 3 and (corners or values.shape[0] != num_meshes):
+        parts, shared = [values], True
     num_faces = [len(part) for part in given] * (len(parts) // len(given))
     if corners is None:
         corners = shared or not all(part.ndim == 2 or part.ndim == 3 and part.shape[0] == num_views for part in parts)
@@ -110,7 +113,7 @@ def pack_values(values: Meshes, faces: Meshes, num_meshes: int, num_views: int, 
     if corners:
         given = [torch.arange(3 * len(part), device=part.device).view(-1, 3) for part in given]
         parts = [part.flatten(0, 1) for part in parts]
-    packed = _joined(parts, -2) if parts else values.flatten(0, -2)
+    packed = _joined(parts, -2)
     check_floating("values", packed)
     counts = [part.shape[-2] for part in parts]
     packed = packed if packed.ndim == 3 else packed.unsqueeze(0)
@@ -119,9 +122,8 @@ def pack_values(values: Meshes, faces: Meshes, num_meshes: int, num_views: int, 
 
 def _faces_of(faces: Meshes, num_meshes: int, beside: Meshes) -> list[Tensor]:
     """Check faces and return those of each mesh, or one tensor that all share."""
-    shared = isinstance(faces, Tensor)
-    parts = [faces] if shared else list(faces)
-    if not shared:
+    parts = [faces] if isinstance(faces, Tensor) else list(faces)
+    if not isinstance(faces, Tensor):
         _check_list("faces", faces, "F 3")
         if isinstance(beside, Tensor) or len(parts) != num_meshes:
             raise InputError(f"a list of {len(parts)} faces needs a list of as many points and values beside it")

@@ -12,7 +12,6 @@ from pointclip.ops.packed import Meshes, pack_points, pack_values
 from pointclip.ops.types import Triangles
 
 
-
 def rasterize(
     uvz: Meshes, faces: Meshes, size: tuple[int, int], *, perspective: bool = True, backend: str = "auto"
 ) -> Triangles:
@@ -27,18 +26,18 @@ def rasterize(
     camera (z <= 0; nothing is clipped), or with a corner more than 131,072 pixels from the origin of the image.
 
     Args:
-        uvz: (B, V, N, 3) floating: u pixels right, v pixels down, z in front of the camera, as in ``zbuffer``; or a list
-            of B tensors (V, N_b, 3), packed inside without padding. Half precision is read as float32.
-        faces: (F, 3) int64, which points are the corners of each triangle, the same for the whole batch; or a list of B
-            tensors (F_b, 3) beside a list of points.
+        uvz: (B, V, N, 3) floating: u pixels right, v pixels down, z in front of the camera, as in ``zbuffer``; or a
+            list of B tensors (V, N_b, 3), packed inside without padding. Half precision is read as float32.
+        faces: (F, 3) int64, which points are the corners of each triangle, the same for the whole batch; or a list of
+            B tensors (F_b, 3) beside a list of points.
         size: Rows H and columns W of the image.
         perspective: Whether 1/z is linear on the screen, as a perspective camera makes it; else z is, as under parallel
             projection.
         backend: As in ``zbuffer``.
 
     Returns:
-        ``Triangles(face, depth, barycentric)``: face (B, V, H, W) int64, the triangle's number in its own mesh, -1 where
-        none is; depth (B, V, H, W) z of the surface, and barycentric (B, V, H, W, 3) its weights of the three corners,
+        ``Triangles(face, depth, barycentric)``: face (B, V, H, W) int64, the triangle's number in its own mesh, -1
+        where none is; depth (B, V, H, W) z of the surface, and barycentric (B, V, H, W, 3) the weights of its corners,
         both at the pixel's centre, 0 where face is -1; float32, float64 for float64 points.
 
     Raises:
@@ -68,7 +67,9 @@ def rasterize(
     return Triangles(face, depth, barycentric)
 
 
-def interpolate(triangles: Triangles, faces: Meshes, values: Meshes, *, corners: bool | None = None, backend: str = "auto") -> Tensor:
+def interpolate(
+    triangles: Triangles, faces: Meshes, values: Meshes, *, corners: bool | None = None, backend: str = "auto"
+) -> Tensor:
     """Carry values on the corners of triangles (normals, colours, texture coordinates) into the image.
 
     Args:
@@ -82,7 +83,7 @@ def interpolate(triangles: Triangles, faces: Meshes, values: Meshes, *, corners:
         backend: As in ``zbuffer``.
 
     Returns:
-        (B, V, H, W, D): ``sum(barycentric[..., k] * values[corner k])``, 0 where face is -1, in the dtype of barycentric.
+        (B, V, H, W, D): ``sum(barycentric[..., k] * values[corner k])``, 0 where face is -1, of barycentric's dtype.
 
     Raises:
         InputError: The shapes do not fit each other.
@@ -99,5 +100,7 @@ def interpolate(triangles: Triangles, faces: Meshes, values: Meshes, *, corners:
     """
     barycentric, face = triangles.barycentric, triangles.face
     check_shape("triangles.barycentric", barycentric, "B V H W 3")
+    if isinstance(values, Tensor) and not face.shape[0]:
+        return barycentric[..., :1].expand(*face.shape, values.shape[-1])
     values, faces, meshes = pack_values(values, faces, face.shape[0], face.shape[1], corners)
     return library.interpolate(barycentric, values.to(barycentric.dtype), face, faces, meshes, backend)

@@ -55,7 +55,7 @@ def measure(
     if not faces.shape[0] or not uvz.shape[1]:
         nothing = uvz.sum() * 0 + uvz.new_zeros(face.shape)
         return nothing, nothing.unsqueeze(-1).expand(*face.shape, 3)
-    corners = uvz.reshape(-1, 3)[_rows(uvz.shape[:2], faces, meshes, face)].to(torch.float64)
+    corners = uvz.reshape(-1, 3)[rows_of(uvz.shape[:2], faces, meshes, face)].to(torch.float64)
     corners = torch.where(hit[..., None, None], corners, 1.0)
     u, v, z = corners.unbind(-1)
     row = torch.arange(face.shape[2], device=face.device)[:, None, None] + 0.5
@@ -75,16 +75,7 @@ def measure(
     return depth, torch.where(hit.unsqueeze(-1), weights, 0.0).to(uvz.dtype)
 
 
-def interpolate(barycentric: Tensor, values: Tensor, face: Tensor, faces: Tensor, meshes: Sequence[int]) -> Tensor:
-    """Return (B, V, H, W, D): the values (1 or V, P, D) of the winner's corners, weighted; differentiable in both."""
-    if not faces.shape[0] or not values.shape[1]:
-        return barycentric.new_zeros((*face.shape, values.shape[-1])) + (values.sum() + barycentric.sum()) * 0
-    rows, flat = _rows(values.shape[:2], faces, meshes, face), values.flatten(0, 1)
-    first, second, third = (barycentric[..., k, None] * flat[rows[..., k]] for k in range(3))
-    return torch.where((face >= 0).unsqueeze(-1), (first + second) + third, 0.0)
-
-
-def _rows(table: Sequence[int], faces: Tensor, meshes: Sequence[int], face: Tensor) -> Tensor:
+def rows_of(table: Sequence[int], faces: Tensor, meshes: Sequence[int], face: Tensor) -> Tensor:
     """Return where the corners (B, V, H, W, 3) of each pixel's triangle lie in a flattened table of points.
 
     The table is (V, P) or, the same for all views, (1, P). Where there is no triangle the answer is some row.
