@@ -19,11 +19,13 @@ class Style:
 
     Attributes:
         surfaces: Draws a mesh by its triangles; the other styles draw samples of it.
+        sees_through: Glass tints what lies behind it; to the other styles it is a surface like any other.
     """
 
     unit_sphere: bool = True
     clip_normalized: bool = True
     surfaces: ClassVar[bool] = False
+    sees_through: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ class Color(Shaded):
     """The shape's own colours, lit as in :class:`Shaded` where normals are known."""
 
     ambient: float = 0.4
+    sees_through: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)

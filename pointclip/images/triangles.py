@@ -15,6 +15,8 @@ from pointclip.images.styles import Framed, Style
 from pointclip.images.textures import texels
 from pointclip.meshes import Mesh
 
+GLASS = 0.5  # what is less opaque tints what lies behind it
+
 
 @dataclass(frozen=True, eq=False)
 class MeshScene:
@@ -134,9 +136,56 @@ def render_mesh(mesh: Mesh, views: Views, style: Framed, size: int = 224) -> Ten
     uvz = project(vertices[None], views, frame)
     uvz = fit_to_frame(uvz, frame, style.margin) if style.fit else uvz
     scene = MeshScene(mesh, views, uvz, frame)
-    layer = Layer(scene, ops.rasterize(uvz, scene.faces, frame, perspective=views.perspective))
+    glass = mesh.face_opacity is not None and style.sees_through
+    opaque = mesh.face_opacity >= GLASS if glass else np.ones(len(mesh.faces), dtype=bool)
+    layer = _front(scene, opaque)
     large = torch.where(layer.covered, tone(style, layer), style.background)
+    if not opaque.all():
+        large = _behind_glass(style, large, layer.triangles, _front(scene, ~opaque))
     return averaged_down(large, style.supersample).expand(-1, -1, 3, -1, -1)
+
+
+def _front(scene: MeshScene, wanted: np.ndarray) -> Layer:
+    """Find what is nearest of some faces; a texture's alpha below one half is a hole."""
+    cut = wanted & _cut_out(scene.mesh)
+    front = _nearest(scene, wanted & ~cut)
+    if not cut.any():
+        return Layer(scene, front)
+    cards = Layer(scene, _nearest(scene, cut))
+    nearer = (front.face < 0) | (cards.triangles.depth < front.depth)
+    seen = cards.covered.squeeze(-1) & (cards.texels[..., 3] >= 0.5) & nearer
+    merged = (
+        torch.where(seen.view(*seen.shape, *[1] * (own.ndim - seen.ndim)), own, others)
+        for own, others in zip(cards.triangles, front, strict=True)
+    )
+    return Layer(scene, ops.Triangles(*merged))
+
+
+def _nearest(scene: MeshScene, wanted: np.ndarray) -> ops.Triangles:
+    perspective = scene.views.perspective
+    if wanted.all():
+        return ops.rasterize(scene.uvz, scene.faces, scene.frame, perspective=perspective)
+    numbers = torch.from_numpy(np.flatnonzero(wanted)).to(scene.uvz.device)
+    found = ops.rasterize(scene.uvz, scene.faces[numbers], scene.frame, perspective=perspective)
+    if not len(numbers):
+        return found
+    return found._replace(face=torch.where(found.face < 0, -1, numbers[found.face.clamp_min(0)]))
+
+
+def _cut_out(mesh: Mesh) -> np.ndarray:
+    """Tell of each face whether its texture has holes."""
+    if mesh.face_texture is None:
+        return np.zeros(len(mesh.faces), dtype=bool)
+    holes = np.array([image.shape[2] == 4 for image in mesh.textures] + [False])
+    return holes[mesh.face_texture]
+
+
+def _behind_glass(style: Framed, large: Tensor, behind: ops.Triangles, glass: Layer) -> Tensor:
+    """Tint a picture (1, V, H, W, C) by the glass in front of it, as far as that is opaque."""
+    assert glass.scene.mesh.face_opacity is not None  # it was asked for by its opacity
+    opacity = glass.scene.tensor(glass.scene.mesh.face_opacity)[glass.triangles.face.clamp_min(0)]
+    seen = (glass.triangles.face >= 0) & ((behind.face < 0) | (glass.triangles.depth < behind.depth))
+    return torch.lerp(large, tone(style, glass), (opacity * seen).unsqueeze(-1))
 
 
 def averaged_down(large: Tensor, step: int) -> Tensor:
