@@ -1,14 +1,17 @@
 """Lit surfaces: the styles ``shaded`` and ``color``, and where their normals come from."""
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from pointclip import ops
 from pointclip.errors import InputError
 from pointclip.images.scene import FramedScene, draw
 from pointclip.images.styles import Color, Shaded
 from pointclip.images.surface import front_surface
-from pointclip.images.triangles import Layer, tone
+from pointclip.images.textures import atlas
+from pointclip.images.triangles import Layer, averaged_down, finished, tone
 from pointclip.points import estimate_normals
 
 _COLORLESS = "style 'color' needs colours and this shape has none: use style='auto' or 'shaded'"
@@ -40,20 +43,31 @@ def _color(style: Color, scene: FramedScene) -> Tensor:
 
 
 @tone.register
-def _shaded_triangles(style: Shaded, layer: Layer) -> Tensor:
-    light = layer.scene.light(style.light).unsqueeze(-1)
-    return layer.of_corners(style.ambient + (1 - style.ambient) * light)
-
-
-@tone.register
-def _colored_triangles(style: Color, layer: Layer) -> Tensor:
-    mesh = layer.scene.mesh
-    if mesh.corner_colors is None:
+def _lit_triangles(style: Shaded, layer: Layer) -> Tensor:
+    colored = isinstance(style, Color)
+    if colored and layer.scene.mesh.corner_colors is None:
         raise InputError(_COLORLESS)
-    light = layer.scene.light(style.light).unsqueeze(-1)
-    paint = layer.scene.tensor(mesh.corner_colors) * (style.ambient + (1 - style.ambient) * light)
-    painted = layer.of_corners(paint)
-    return painted if mesh.face_texture is None else painted * layer.texels[..., :3]
+    return layer.lit(style.light, style.ambient, colored)
+
+
+@finished.register
+def _finished_triangles(style: Shaded, layer: Layer) -> Tensor:
+    face, _, weights = layer.triangles
+    if weights.requires_grad or ops.why_not("numba", weights) is not None:
+        return averaged_down(torch.where(layer.covered, tone(style, layer), style.background), style.supersample)
+    from pointclip.images.triangles_compiled import paint
+
+    mesh, colors, textures = layer.scene.mesh, None, None
+    if isinstance(style, Color):
+        if mesh.corner_colors is None:
+            raise InputError(_COLORLESS)
+        colors = np.ascontiguousarray(mesh.corner_colors, dtype=np.float32)
+        if mesh.face_texture is not None and mesh.corner_uv is not None:
+            textures = (mesh.face_texture, np.ascontiguousarray(mesh.corner_uv), *atlas(mesh))
+    light = layer.scene.light(style.light).numpy()
+    maps = face[0].numpy(), weights[0].numpy()
+    painted = paint(*maps, light, style.ambient, colors, textures, style.background, style.supersample)
+    return torch.from_numpy(painted)[None]
 
 
 def lambert(normals_cam: Tensor, light: tuple[float, float, float]) -> Tensor:

@@ -26,12 +26,9 @@ def texels(mesh: Mesh, face: Tensor, uv: Tensor) -> Tensor:
         [0.0, 0.5]
     """
     assert mesh.face_texture is not None  # the caller has faces with textures
-    images = [_with_alpha(image).reshape(-1, 4) for image in mesh.textures]
-    atlas = torch.from_numpy(np.concatenate(images)).to(uv.device)
-    starts = np.cumsum([0] + [len(image) for image in images])[:-1]
-    sizes = np.array([(*image.shape[:2], start) for image, start in zip(mesh.textures, starts, strict=True)])
+    pixels, sizes = (torch.from_numpy(part).to(uv.device) for part in atlas(mesh))
     which = torch.from_numpy(mesh.face_texture).to(uv.device)[face]
-    height, width, start = torch.from_numpy(sizes).to(uv.device)[which.long()].T
+    height, width, start = sizes[which.long()].T
     uv = torch.nan_to_num(uv, posinf=0.0, neginf=0.0)
     across, down = (uv[:, 0] % 1.0) * width - 0.5, ((1.0 - uv[:, 1]) % 1.0) * height - 0.5
     left, top = across.floor(), down.floor()
@@ -39,10 +36,22 @@ def texels(mesh: Mesh, face: Tensor, uv: Tensor) -> Tensor:
 
     def pixel(step_down: int, step_right: int) -> Tensor:
         row, column = (top.long() + step_down) % height, (left.long() + step_right) % width
-        return atlas[start + row * width + column].float()
+        return pixels[start + row * width + column].float()
 
     upper = torch.lerp(pixel(0, 0), pixel(0, 1), right)
     return torch.lerp(upper, torch.lerp(pixel(1, 0), pixel(1, 1), right), low) / 255.0
+
+
+def atlas(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
+    """Put all textures of a mesh into one list of pixels.
+
+    Returns:
+        (P, 4) uint8, and of each texture its height, its width and its first pixel (T, 3) int64.
+    """
+    images = [_with_alpha(image).reshape(-1, 4) for image in mesh.textures]
+    starts = np.cumsum([0] + [len(image) for image in images])[:-1]
+    sizes = [(*image.shape[:2], start) for image, start in zip(mesh.textures, starts, strict=True)]
+    return np.concatenate(images), np.array(sizes, dtype=np.int64)
 
 
 def _with_alpha(image: np.ndarray) -> np.ndarray:

@@ -90,6 +90,21 @@ class Layer:
         flat = values.flatten(-3, -2)
         return ops.interpolate(self.triangles, self.scene.corners, flat[None])
 
+    def lit(self, direction: tuple[float, float, float], ambient: float, colored: bool) -> Tensor:
+        """Light the faces, (1, V, H, W, 1), or their colours and textures, (1, V, H, W, 3).
+
+        Args:
+            direction: From the surface to the lamp, in camera axes.
+            ambient: Grey of what the lamp does not reach.
+            colored: Paint the colours of the mesh.
+        """
+        light = self.of_corners(self.scene.light(direction).unsqueeze(-1))
+        tone = ambient + (1 - ambient) * light
+        if not colored or self.scene.mesh.corner_colors is None:
+            return tone
+        painted = tone * self.of_corners(self.scene.tensor(self.scene.mesh.corner_colors))
+        return painted if self.scene.mesh.face_texture is None else painted * self.texels[..., :3]
+
     @cached_property
     def texels(self) -> Tensor:
         """(1, V, H, W, 4): red, green, blue and alpha of the texture, 1 where there is none."""
@@ -108,6 +123,14 @@ class Layer:
 def tone(style: Style, layer: Layer) -> Tensor:
     """Give a layer its greys (1, V, H, W, 1) or colours (1, V, H, W, 3). Each style that draws triangles registers."""
     raise TypeError(f"no tone is registered for the style {type(style).__name__}")
+
+
+@singledispatch
+def finished(style: Framed, layer: Layer) -> Tensor:
+    """Tone a layer and average it down, (1, V, 1 or 3, S, S); a style registers where it has a faster way to the same.
+    """
+    large = torch.where(layer.covered, tone(style, layer), style.background)
+    return averaged_down(large, style.supersample)
 
 
 def render_mesh(mesh: Mesh, views: Views, style: Framed, size: int = 224) -> Tensor:
@@ -139,9 +162,10 @@ def render_mesh(mesh: Mesh, views: Views, style: Framed, size: int = 224) -> Ten
     glass = mesh.face_opacity is not None and style.sees_through
     opaque = mesh.face_opacity >= GLASS if glass else np.ones(len(mesh.faces), dtype=bool)
     layer = _front(scene, opaque)
+    if opaque.all():
+        return finished(style, layer).expand(-1, -1, 3, -1, -1)
     large = torch.where(layer.covered, tone(style, layer), style.background)
-    if not opaque.all():
-        large = _behind_glass(style, large, layer.triangles, _front(scene, ~opaque))
+    large = _behind_glass(style, large, layer.triangles, _front(scene, ~opaque))
     return averaged_down(large, style.supersample).expand(-1, -1, 3, -1, -1)
 
 
