@@ -6,9 +6,45 @@ from pointclip._base.compiled import kernel, over_pictures
 
 
 @kernel
-def _paint(first, last, face, weights, light, ambient, colors, which, uv, atlas, sizes, background, step, out):
-    share = np.float32(1.0 / (step * step))
-    channels = out.shape[1]
+def _texel(pixels, height, width, start, u, v):
+    """Average the four pixels of a texture around a coordinate; the image repeats."""
+    u = u if np.isfinite(u) else np.float32(0)
+    v = np.float32(1) - (v if np.isfinite(v) else np.float32(0))
+    across = (u - np.floor(u)) * np.float32(width) - np.float32(0.5)
+    down = (v - np.floor(v)) * np.float32(height) - np.float32(0.5)
+    left, top = int(np.floor(across)), int(np.floor(down))
+    right, low = across - np.float32(left), down - np.float32(top)
+    upper, lower = start + (top % height) * width, start + ((top + 1) % height) * width
+    here, there = left % width, (left + 1) % width
+    p, q, s, t = upper + here, upper + there, lower + here, lower + there
+    one = np.float32(1)
+    w, x = (one - low) * (one - right) / np.float32(255), (one - low) * right / np.float32(255)
+    y, z = low * (one - right) / np.float32(255), low * right / np.float32(255)
+    return (
+        w * pixels[p, 0] + x * pixels[q, 0] + y * pixels[s, 0] + z * pixels[t, 0],
+        w * pixels[p, 1] + x * pixels[q, 1] + y * pixels[s, 1] + z * pixels[t, 1],
+        w * pixels[p, 2] + x * pixels[q, 2] + y * pixels[s, 2] + z * pixels[t, 2],
+    )
+
+
+@kernel
+def _color(number, a, b, c, colors, which, uv, pixels, sizes):
+    """Give the colour of a place on a face, its texture counted."""
+    red = a * colors[number, 0, 0] + b * colors[number, 1, 0] + c * colors[number, 2, 0]
+    green = a * colors[number, 0, 1] + b * colors[number, 1, 1] + c * colors[number, 2, 1]
+    blue = a * colors[number, 0, 2] + b * colors[number, 1, 2] + c * colors[number, 2, 2]
+    if len(which) and which[number] >= 0:
+        image = which[number]
+        u = a * uv[number, 0, 0] + b * uv[number, 1, 0] + c * uv[number, 2, 0]
+        v = a * uv[number, 0, 1] + b * uv[number, 1, 1] + c * uv[number, 2, 1]
+        r, g, bl = _texel(pixels, sizes[image, 0], sizes[image, 1], sizes[image, 2], u, v)
+        red, green, blue = red * r, green * g, blue * bl
+    return red, green, blue
+
+
+@kernel
+def _paint(first, last, face, weights, light, ambient, colors, which, uv, pixels, sizes, background, step, out):
+    share, colored = np.float32(1.0 / (step * step)), out.shape[1] == 3
     for view in range(first, last):
         for row in range(out.shape[2]):
             for col in range(out.shape[3]):
@@ -22,37 +58,13 @@ def _paint(first, last, face, weights, light, ambient, colors, which, uv, atlas,
                         a, b, c = weights[view, j, i, 0], weights[view, j, i, 1], weights[view, j, i, 2]
                         lit = a * light[view, number, 0] + b * light[view, number, 1] + c * light[view, number, 2]
                         lit = ambient + (np.float32(1) - ambient) * lit
-                        if channels == 1:
+                        if not colored:
                             red += lit
                             continue
-                        x, y, z = colors[number, 0], colors[number, 1], colors[number, 2]
-                        r = lit * (a * x[0] + b * y[0] + c * z[0])
-                        g = lit * (a * x[1] + b * y[1] + c * z[1])
-                        bl = lit * (a * x[2] + b * y[2] + c * z[2])
-                        if len(which) and which[number] >= 0:
-                            image = which[number]
-                            height, width, start = sizes[image, 0], sizes[image, 1], sizes[image, 2]
-                            u = a * uv[number, 0, 0] + b * uv[number, 1, 0] + c * uv[number, 2, 0]
-                            v = a * uv[number, 0, 1] + b * uv[number, 1, 1] + c * uv[number, 2, 1]
-                            if not np.isfinite(u):
-                                u = np.float32(0)
-                            if not np.isfinite(v):
-                                v = np.float32(0)
-                            across = (u - np.floor(u)) * width - np.float32(0.5)
-                            down = (np.float32(1) - v - np.floor(np.float32(1) - v)) * height - np.float32(0.5)
-                            left, top = int(np.floor(across)), int(np.floor(down))
-                            right, low = across - np.float32(left), down - np.float32(top)
-                            upper, lower = start + (top % height) * width, start + ((top + 1) % height) * width
-                            here, there = left % width, (left + 1) % width
-                            w00, w01 = (1 - low) * (1 - right) / 255, (1 - low) * right / 255
-                            w10, w11 = low * (1 - right) / 255, low * right / 255
-                            p, q, s, t = upper + here, upper + there, lower + here, lower + there
-                            r *= w00 * atlas[p, 0] + w01 * atlas[q, 0] + w10 * atlas[s, 0] + w11 * atlas[t, 0]
-                            g *= w00 * atlas[p, 1] + w01 * atlas[q, 1] + w10 * atlas[s, 1] + w11 * atlas[t, 1]
-                            bl *= w00 * atlas[p, 2] + w01 * atlas[q, 2] + w10 * atlas[s, 2] + w11 * atlas[t, 2]
-                        red, green, blue = red + r, green + g, blue + bl
+                        r, g, bl = _color(number, a, b, c, colors, which, uv, pixels, sizes)
+                        red, green, blue = red + lit * r, green + lit * g, blue + lit * bl
                 out[view, 0, row, col] = red * share
-                if channels == 3:
+                if colored:
                     out[view, 1, row, col] = green * share
                     out[view, 2, row, col] = blue * share
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pointclip.ops.packed import each
-from pointclip.ops.reference.memory import filled
+from pointclip.ops.reference.memory import empty
 from pointclip.ops.reference.rasterize import LIMIT, STEPS
 
 _LIMIT = int(LIMIT) * STEPS
@@ -34,9 +34,9 @@ def _snap(points, perspective, grid, near):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _cover(faces, grid, near, perspective, keys):
+def _cover(faces, grid, near, perspective, height, width, keys):
     """Let every triangle compete for the pixels whose centres it holds; the first of equals stays."""
-    height, width = keys.shape[0], keys.shape[1] - 8
+    stride = width + 8
     flip = np.int32(0) if perspective else np.int32(0x7FFFFFFF)
     for face in range(faces.shape[0]):
         i, j, k = faces[face, 0], faces[face, 1], faces[face, 2]
@@ -70,18 +70,30 @@ def _cover(faces, grid, near, perspective, keys):
         across0, across1, across2 = np.float64(-dy0 << 8), np.float64(-dy1 << 8), np.float64(-dy2 << 8)
         down0, down1, down2 = np.float64(dx0 << 8), np.float64(dx1 << 8), np.float64(dx2 << 8)
         low = np.int64(0xFFFFFFFE - face)
+        per0, per1, per2 = 1 / across0, 1 / across1, 1 / across2
         for row in range(top, bottom + 1):
-            for start in range(left, right + 1, 8):
-                line = keys[row, start : start + 8]
-                first = np.float64(start - left)
-                for lane in range(8):
-                    step = first + np.float64(lane)
+            begin, end = 0.0, np.float64(right - left)
+            if right - left > 8:
+                cross0, cross1, cross2 = (least0 - e0) * per0, (least1 - e1) * per1, (least2 - e2) * per2
+                begin = max(begin, cross0 if across0 > 0 else 0.0)
+                begin = max(begin, cross1 if across1 > 0 else 0.0)
+                begin = max(begin, cross2 if across2 > 0 else 0.0)
+                end = min(end, cross0 if across0 < 0 else end)
+                end = min(end, cross1 if across1 < 0 else end)
+                end = min(end, cross2 if across2 < 0 else end)
+                begin = np.floor(begin)
+            count = np.int64(end - begin + 1.01)
+            if count > 0:
+                at = np.uintp(row * stride + left) + np.uintp(begin)
+                for lane in range(np.uintp(((count - 1) | 7) + 1)):
+                    step = begin + np.float64(np.int32(lane))
                     a0, a1, a2 = e0 + across0 * step, e1 + across1 * step, e2 + across2 * step
                     here = np.float32((a0 * near0 + a1 * near1) + a2 * near2)
                     key = (np.int64(here.view(np.int32) ^ flip) << 32) | low
                     inside = (a0 >= least0) & (a1 >= least1) & (a2 >= least2)
                     key = key if inside else np.int64(-1)
-                    line[lane] = max(line[lane], key)
+                    old = keys[at + np.uintp(lane)]
+                    keys[at + np.uintp(lane)] = key if key > old else old
             e0 += down0
             e1 += down1
             e2 += down2
@@ -90,9 +102,10 @@ def _cover(faces, grid, near, perspective, keys):
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _measure(points, faces, keys, perspective, face, depth, barycentric):
     """Write what the winners are at the centres of their pixels."""
+    stride = face.shape[1] + 8
     for row in range(face.shape[0]):
         for col in range(face.shape[1]):
-            key = keys[row, col]
+            key = keys[row * stride + col]
             if key < 0:
                 face[row, col] = -1
                 depth[row, col] = 0
@@ -108,18 +121,13 @@ def _measure(points, faces, keys, perspective, face, depth, barycentric):
             v0, v1, v2 = np.float64(points[i, 1]) - v, np.float64(points[j, 1]) - v, np.float64(points[k, 1]) - v
             z0, z1, z2 = np.float64(points[i, 2]), np.float64(points[j, 2]), np.float64(points[k, 2])
             w0, w1, w2 = abs(u1 * v2 - u2 * v1), abs(u2 * v0 - u0 * v2), abs(u0 * v1 - u1 * v0)
-            total = (w0 + w1) + w2
-            if total > 0:
-                w0, w1, w2 = w0 / total, w1 / total, w2 / total
-            else:
-                w0 = w1 = w2 = 1 / 3
+            if (w0 + w1) + w2 == 0:
+                w0 = w1 = w2 = 1.0
             if perspective:
-                w0, w1, w2 = w0 / z0, w1 / z1, w2 / z2
-                z = 1 / ((w0 + w1) + w2)
-                w0, w1, w2 = w0 * z, w1 * z, w2 * z
-            else:
-                z = (w0 * z0 + w1 * z1) + w2 * z2
-            depth[row, col] = z
+                w0, w1, w2 = w0 * (z1 * z2), w1 * (z2 * z0), w2 * (z0 * z1)
+            scale = 1 / ((w0 + w1) + w2)
+            w0, w1, w2 = w0 * scale, w1 * scale, w2 * scale
+            depth[row, col] = (w0 * z0 + w1 * z1) + w2 * z2
             barycentric[row, col, 0] = w0
             barycentric[row, col, 1] = w1
             barycentric[row, col, 2] = w2
@@ -130,16 +138,16 @@ def rasterize(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Find the nearest triangle of every pixel, bit for bit as the reference does."""
     shape = (len(meshes) // 4, uvz.shape[0], height, width)
-    face = filled(shape, 0, torch.int64, uvz.device)
-    depth, barycentric = filled(shape, 0., uvz.dtype, uvz.device), filled((*shape, 3), 0., uvz.dtype, uvz.device)
+    face = empty(shape, torch.int64, uvz.device)
+    depth, barycentric = empty(shape, uvz.dtype, uvz.device), empty((*shape, 3), uvz.dtype, uvz.device)
     maps = face.numpy(), depth.numpy(), barycentric.numpy()
     points, triangles = uvz.detach().contiguous().numpy(), faces.contiguous().numpy()
-    keys = np.empty((height, width + 8), np.int64)
+    keys = np.empty(height * (width + 8), np.int64)
     for b, (own_faces, own_points) in enumerate(each(meshes)):
         grid, near = np.empty((own_points.stop - own_points.start, 2), np.int32), np.empty(points.shape[1])
         for v in range(shape[1]):
             keys.fill(-1)
             _snap(points[v, own_points], perspective, grid, near)
-            _cover(triangles[own_faces], grid, near, perspective, keys)
+            _cover(triangles[own_faces], grid, near, perspective, height, width, keys)
             _measure(points[v, own_points], triangles[own_faces], keys, perspective, *(m[b, v] for m in maps))
     return face, depth, barycentric

@@ -62,15 +62,11 @@ def measure(
     col = torch.arange(face.shape[3], device=face.device)[:, None] + 0.5
     (u0, u1, u2), (v0, v1, v2) = (u - col).unbind(-1), (v - row).unbind(-1)
     areas = torch.stack((u1 * v2 - u2 * v1, u2 * v0 - u0 * v2, u0 * v1 - u1 * v0), -1).abs()
-    total = _sum(areas)
-    flat = total <= 0
-    weights = torch.where(flat, 1 / 3, areas / torch.where(flat, 1.0, total))
+    weights = torch.where(_sum(areas) == 0, 1.0, areas)
     if perspective:
-        weights = weights / z
-        depth = 1 / _sum(weights)
-        weights = weights * depth
-    else:
-        depth = _sum(weights * z)
+        weights = weights * (z.roll(-1, -1) * z.roll(-2, -1))
+    weights = weights * (1 / _sum(weights))
+    depth = _sum(weights * z)
     depth = torch.where(hit, depth.squeeze(-1), 0.0).to(uvz.dtype)
     return depth, torch.where(hit.unsqueeze(-1), weights, 0.0).to(uvz.dtype)
 
