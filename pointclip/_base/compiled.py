@@ -58,6 +58,11 @@ def folder() -> str | None:
     return kernel(folder).stats.cache_path
 
 
+def inlined(function: Callable[..., Any]) -> Any:
+    """Make a function a part of the kernels of its file: its lines stand in their loops, for a call costs more."""
+    return numba.njit(inline="always", **_OPTIONS)(function)
+
+
 def over_pictures(run: Any, num_pictures: int, cost: int, *arguments: Any) -> None:
     """Run a kernel on all pictures, a range of them in each of the threads that torch may use.
 

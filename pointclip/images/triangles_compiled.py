@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from pointclip._base.compiled import kernel, over_pictures
+from pointclip._base.compiled import inlined, kernel, over_pictures
 
 
-@kernel
+@inlined
 def _texel(pixels, height, width, start, u, v):
     """Average the four pixels of a texture around a coordinate; the image repeats."""
     u = u if np.isfinite(u) else np.float32(0)
@@ -27,7 +27,7 @@ def _texel(pixels, height, width, start, u, v):
     )
 
 
-@kernel
+@inlined
 def _color(number, a, b, c, colors, which, uv, pixels, sizes):
     """Give the colour of a place on a face, its texture counted."""
     red = a * colors[number, 0, 0] + b * colors[number, 1, 0] + c * colors[number, 2, 0]
