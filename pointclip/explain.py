@@ -62,21 +62,17 @@ def occlusion(
         raise InputError(f"no class is named {label!r}: {nearest(label, labels)}")
     if patches < 2:
         raise InputError(f"patches must be at least 2, got {patches}")
-    shape = cloud.without_outliers() if model.drop_outliers else cloud
-    if len(shape) < len(cloud):
+    by_triangles = isinstance(cloud, MeshCloud) and model.surface != "points" and model.style_for(cloud).surfaces
+    strays = far_outliers(cloud.points)
+    if not by_triangles and bool(strays.any()) and model.drop_outliers:
         found = torch.zeros(len(cloud))
-        found[~far_outliers(cloud.points)] = occlusion(model, shape, labels, label, patches)
+        found[~strays] = occlusion(model, cloud.rows(~strays), labels, label, patches)
         return found
     text = model.encode_labels(labels) if model.head is None else model.head.text
-    style, row = model.style_for(shape), list(labels).index(label)
-    centres = shape.points[farthest_point_subset(shape.points, min(patches, len(shape)))]
-    by_triangles = style.surfaces and model.surface != "points"
-    if isinstance(shape, MeshCloud) and by_triangles:
-        variants = _meshes(model, shape, centres)
-    else:
-        variants = _clouds(model, shape, style, centres)
-    pictures = islice(variants, 1 + len(centres))
-    leads = torch.cat([_leads(model, torch.cat(batch), style, text, row) for batch in _batches(pictures)])
+    style, row = model.style_for(cloud), list(labels).index(label)
+    centres = cloud.points[farthest_point_subset(cloud.points, min(patches, len(cloud)))]
+    variants = _meshes(model, cloud, style, centres) if by_triangles else _clouds(model, cloud, style, centres)
+    leads = torch.cat([_leads(model, torch.cat(batch), style, text, row) for batch in _batches(variants)])
     return (leads[0] - leads[1:])[_nearest(cloud.points, centres)]
 
 
@@ -85,10 +81,10 @@ def _nearest(points: Tensor, centres: Tensor) -> Tensor:
     return torch.cat([torch.cdist(part, centres).argmin(1) for part in points.split(100_000)])
 
 
-def _meshes(model: "PointCLIP", shape: MeshCloud, centres: Tensor) -> Iterator[Tensor]:
+def _meshes(model: "PointCLIP", shape: PointCloud, style: images.Style, centres: Tensor) -> Iterator[Tensor]:
     """Yield pictures (1, V, 3, S, S) of a mesh: whole, then without the faces nearest to each of the centres."""
-    style = model.style_for(shape)
-    assert isinstance(style, images.Framed)  # it draws triangles
+    assert isinstance(shape, MeshCloud) and isinstance(style, images.Framed)  # it is drawn by its triangles
+    shape = shape.without_outliers() if model.drop_outliers else shape
     mesh = _fine(shape)
     patch = _nearest(torch.from_numpy(mesh.vertices[mesh.faces].mean(1)).to(centres), centres).numpy()
     placed = shape.with_mesh(mesh).normalized().mesh if style.unit_sphere else mesh

@@ -37,7 +37,7 @@ class MeshScene:
     @cached_property
     def faces(self) -> Tensor:
         """(F, 3) int64."""
-        return torch.from_numpy(self.mesh.faces).to(self.uvz.device)
+        return torch.from_numpy(np.ascontiguousarray(self.mesh.faces, dtype=np.int64)).to(self.uvz.device)
 
     @cached_property
     def corners(self) -> Tensor:
@@ -127,8 +127,7 @@ def tone(style: Style, layer: Layer) -> Tensor:
 
 @singledispatch
 def finished(style: Framed, layer: Layer) -> Tensor:
-    """Tone a layer and average it down, (1, V, 1 or 3, S, S); a style registers where it has a faster way to the same.
-    """
+    """Tone a layer and average it down, (1, V, 1 or 3, S, S); a style registers where it has a faster way to the same."""
     large = torch.where(layer.covered, tone(style, layer), style.background)
     return averaged_down(large, style.supersample)
 
