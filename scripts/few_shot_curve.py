@@ -34,7 +34,7 @@ from pointclip.datasets.protocol import label_of
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D
 from pointclip.encoding.cached import encode
 from pointclip.fusion.logits import fuse
-from pointclip.heads.solvers import METHODS
+from pointclip.heads.table import METHODS
 
 SCORES = ["accuracy", "mean_class_accuracy", "top5", "val_accuracy"]
 COLUMNS = ["method", "shots", "seed", *SCORES, "num_train", "num_val", "num_test", "chosen"]

@@ -13,8 +13,8 @@ from weights_cases import own_cache, tiny
 from pointclip import images
 from pointclip.cameras import rigs
 from pointclip.errors import InputError, WeightsError
-from pointclip.heads import base as heads
 from pointclip.heads.checkpoint import Checkpoint, Eye, load_checkpoint
+from pointclip.heads.weights import WeightsHead
 from pointclip.model import PointCLIP
 from pointclip.points import PointCloud
 
@@ -33,7 +33,7 @@ def load(name, **options):
 
 
 def checkpoint(model, weights=(0.0, 1.0)):
-    head = heads.WeightsHead(model.encode_labels(LABELS), 2, model.clip.logit_scale, torch.tensor(weights))
+    head = WeightsHead(model.encode_labels(LABELS), 2, model.clip.logit_scale, torch.tensor(weights))
     eye = Eye.of(model.clip.name, model.clip.identity, model.views, model.style)
     return Checkpoint(head, LABELS, eye, {"shots": 4})
 

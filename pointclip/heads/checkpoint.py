@@ -14,7 +14,8 @@ from pointclip import images
 from pointclip._base.files import whole
 from pointclip.cameras.rigs import Views
 from pointclip.errors import InputError, WeightsError
-from pointclip.heads.base import Head, build_head
+from pointclip.heads.base import Head
+from pointclip.heads.table import build_head
 
 FORMAT = 1
 _KEY = "pointclip"
