@@ -11,14 +11,13 @@ from rich.text import Text
 from pointclip._base.words import counted
 from pointclip.cli import console as _console
 from pointclip.cli import options as _options
-from pointclip.cli import tables
 from pointclip.cli.boundary import EXIT_INTERRUPTED, bounded
 from pointclip.cli.report import shown
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
     from pointclip.fewshot.fitting import FewShotResult
-    from pointclip.heads.recipe import Recipe
+    from pointclip.heads import Method, Recipe
 
 
 class Optimizer(str, Enum):
@@ -82,12 +81,9 @@ def fit(
 
     Stopped at any moment, the same command goes on where it was.
     """
-    from pointclip._base.checks import nearest
-    from pointclip.heads.recipe import Recipe
+    from pointclip.heads import method_named
 
-    if method not in tables.methods():
-        raise InputError(f"method {method!r} is unknown: {nearest(method, tables.methods())}")
-    recipe = _recipe(method, epochs, optimizer, lr, Recipe)
+    recipe = _recipe(method_named(method), epochs, optimizer, lr)
     chosen = _options.settings(asked)
     result = _run(Path(folder), chosen, labels, method, shots, seed, copies, recipe, out, cache)
     if json:
@@ -96,16 +92,16 @@ def fit(
         _tell(result, out)
 
 
-def _recipe(
-    method: str, epochs: int | None, optimizer: Optimizer | None, lr: float | None, make: "type[Recipe]"
-) -> "Recipe | None":
+def _recipe(method: "Method", epochs: int | None, optimizer: Optimizer | None, lr: float | None) -> "Recipe | None":
+    from pointclip.heads import Recipe
+
     given: dict[str, Any] = {name: value for name, value in (("epochs", epochs), ("lr", lr)) if value is not None}
     if not given and optimizer is None:
         return None
-    if method not in tables.trained_methods():
-        raise InputError(f"--epochs, --optimizer and --lr are for adapters, not for --method {method}")
-    by_default = Optimizer.ADAMW if method == "light" else Optimizer.SGD
-    return make.adamw(**given) if (optimizer or by_default) is Optimizer.ADAMW else make(**given)
+    if not method.variant:
+        raise InputError(f"--epochs, --optimizer and --lr are for adapters, not for --method {method.name}")
+    wanted = method.recipe().optimizer if optimizer is None else optimizer.value
+    return Recipe.adamw(**given) if wanted == "adamw" else Recipe(**given)
 
 
 def _run(

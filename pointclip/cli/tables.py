@@ -38,16 +38,9 @@ def datasets() -> Sequence[str]:
 
 def methods() -> Sequence[str]:
     """Name the few-shot methods."""
-    from pointclip.heads.solvers import METHODS
+    from pointclip.heads import METHODS
 
-    return METHODS
-
-
-def trained_methods() -> Sequence[str]:
-    """Name the few-shot methods that are trained in epochs."""
-    from pointclip.fewshot.tuning import ADAPTERS
-
-    return ADAPTERS
+    return list(METHODS)
 
 
 TABLES: dict[str, Callable[[], Sequence[str]]] = {
