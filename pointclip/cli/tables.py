@@ -31,9 +31,9 @@ def templates() -> Sequence[str]:
 
 def datasets() -> Sequence[str]:
     """Name the datasets."""
-    from pointclip.datasets import NAMES
+    from pointclip.datasets import dataset_names
 
-    return NAMES
+    return dataset_names()
 
 
 def methods() -> Sequence[str]:
