@@ -1,4 +1,4 @@
-"""A style, a rig and a few-shot head are one file and one row: each is added here and used from the command line."""
+"""A style, a rig, a dataset, a few-shot head: one file and one row each, added here and used from the command line."""
 
 from importlib import import_module
 from textwrap import dedent
@@ -9,6 +9,7 @@ from support.command_line import run
 
 from pointclip import images
 from pointclip.cameras import rigs
+from pointclip.datasets import SOURCES, table
 from pointclip.heads import METHODS, load_checkpoint
 
 
@@ -70,6 +71,48 @@ def test_a_rig(added, classify, monkeypatch):
     assert told.code == 0, told.err
     assert told.json["views"] == "front"
     assert "front" in run("models").out
+
+
+def test_a_dataset(added, tiny_file, tmp_path, monkeypatch):
+    module = added(
+        "own_dataset",
+        """
+        from pathlib import Path
+        from pointclip.datasets import Entry, ListedFiles
+
+        NAMES = ("shelf", "shelf-small")
+        HOME = None
+
+        class Shelf(ListedFiles):
+            def __init__(self, folder, split, *how):
+                files = sorted(Path(folder).glob("*.obj"))
+                parts = {True: "test", False: "train"}
+                entries = [Entry(file, file.stem.split("-")[0], parts["3" in file.stem], file.name) for file in files]
+                super().__init__(entries, split, *how)
+
+        def opened(name, folder, split, num_points, up, seed):
+            return Shelf(folder, split or "train", num_points // (2 if name == "shelf-small" else 1), up or "z", seed)
+        """,
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POINTCLIP_CACHE", str(tmp_path / ".cache"))
+    for box in write_boxes(tmp_path / "boxes", 4).glob("*/*.obj"):
+        (tmp_path / "shop").mkdir(exist_ok=True)
+        box.rename(tmp_path / "shop" / f"{box.parent.name}-{box.stem}.obj")
+    fixed = ("--model", tiny_file, "--precision", "fp32", "--device", "cpu", "--points", 200, "--views", "ring-2")
+    assert "is no folder, no .csv file and no dataset's name" in run("eval", "shelf:shop", *fixed).err
+    monkeypatch.setattr(table, "SOURCES", [*SOURCES, module])
+    judged = run("eval", "SHELF:shop", "--no-calibrate", "--json", *fixed)
+    fitted = run("fit", "shelf-small:shop", "-o", "own.safetensors", "--method", "weights", "--json", *fixed)
+    assert "shelf needs the folder it lies in: write shelf:FOLDER" in run("eval", "shelf", *fixed).err
+    assert "shelf-small" in run("models").out
+    for command in ("eval", "fit"):
+        assert "shelf-small" in run(command, "--help", env={"COLUMNS": "200"}).out
+    assert judged.code == 0, judged.err
+    told = judged.json["dataset"]
+    assert (told["name"], told["split"], told["shapes"]) == ("shelf", "test", 3)
+    assert fitted.code == 0, fitted.err
+    assert sorted(fitted.json["labels"]) == ["cube", "plank", "pole"] and fitted.json["num_train"] == 9
 
 
 def test_a_head(added, tiny_file, tmp_path, monkeypatch):

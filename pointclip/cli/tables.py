@@ -59,11 +59,19 @@ class FromTables(TyperCommand):
     """
 
     def format_help(self, context: typer.Context, formatter: Any) -> None:  # type: ignore[override]
-        """Fill the tables in, then write the help."""
-        for parameter in self.params:
-            text = getattr(parameter, "help", None) or ""
-            for name, table in TABLES.items():
-                if f"{{{name}}}" in text:
-                    text = text.replace(f"{{{name}}}", ", ".join(table()))
-                    parameter.help = text  # type: ignore[attr-defined]
-        super().format_help(context, formatter)
+        """Fill the tables in, write the help, and leave the texts as they were: a table may grow."""
+        asked = {parameter: text for parameter in self.params if (text := getattr(parameter, "help", None))}
+        try:
+            for parameter, text in asked.items():
+                parameter.help = _filled(text)  # type: ignore[attr-defined]
+            super().format_help(context, formatter)
+        finally:
+            for parameter, text in asked.items():
+                parameter.help = text  # type: ignore[attr-defined]
+
+
+def _filled(text: str) -> str:
+    for name, table in TABLES.items():
+        if f"{{{name}}}" in text:
+            text = text.replace(f"{{{name}}}", ", ".join(table()))
+    return text
