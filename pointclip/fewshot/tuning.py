@@ -10,11 +10,8 @@ from torch import Tensor
 from pointclip.fewshot import shots
 from pointclip.fewshot.progress import FitProgress, epoch_note
 from pointclip.fewshot.resume import State, key_of, train
-from pointclip.fusion.logits import fuse, unit_views, validation_score
-from pointclip.heads.adapter import AdapterHead, AdapterTrainer
-from pointclip.heads.base import Fitted
-from pointclip.heads.recipe import Recipe
-from pointclip.heads.table import fit_head, method_named
+from pointclip.fusion import fuse, unit_views, validation_score
+from pointclip.heads import AdapterHead, AdapterTrainer, Fitted, Recipe, fit_head, method_named
 
 RATIOS = (0.8, 0.4, 0.3, 0.2, 0.1, 0.05, 0.0)  # tried after training beside the trained one; 0 is zero-shot
 
