@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pointclip.errors import MissingDependency as MissingDependency
     from pointclip.errors import PointClipError as PointClipError
     from pointclip.errors import WeightsError as WeightsError
+    from pointclip.evaluation import evaluate as evaluate
     from pointclip.fewshot import FewShotResult as FewShotResult
     from pointclip.fewshot import fit as fit
     from pointclip.heads import InterViewAdapter as InterViewAdapter
@@ -41,6 +42,7 @@ _HOME = {
     "PointCloud": "points",
     "Prediction": "model",
     "Views": "cameras",
+    "evaluate": "evaluation",
     "fit": "fewshot",
     "load": "points",
     "open_dataset": "datasets",

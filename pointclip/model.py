@@ -83,7 +83,7 @@ class PointCLIP(StillModule):
         views: str | Views | None = None,
         style: str | images.Style | None = None,
         templates: Prompts = DEFAULT_TEMPLATES,
-        adapter: str | Path | None = None,
+        adapter: str | Path | Checkpoint | None = None,
         device: str = "auto",
         precision: str = "auto",
         drop_outliers: bool = True,
@@ -97,7 +97,7 @@ class PointCLIP(StillModule):
             views: A rig's name (see :func:`pointclip.views`) or views; None is the adapter's, else ``"ring-6"``.
             style: A style's name or a style; None is the adapter's, else ``"auto"``.
             templates: ``"auto"``, a set's name, a file, templates with ``{}`` for the class, or descriptions of it.
-            adapter: A few-shot checkpoint that :func:`pointclip.fit` or ``pointclip fit`` wrote for this model.
+            adapter: A few-shot checkpoint that :func:`pointclip.fit` made for this model, or its file.
             device: ``"cpu"``, ``"cuda"``, ``"auto"`` (CUDA where there is one).
             precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.
             drop_outliers: False draws even the few points far outside of all others, which shrinks the shape.
@@ -115,7 +115,7 @@ class PointCLIP(StillModule):
             >>> model.views.num_views
             6
         """
-        few_shot = None if adapter is None else load_checkpoint(adapter)
+        few_shot = adapter if adapter is None or isinstance(adapter, Checkpoint) else load_checkpoint(adapter)
         usual = (DEFAULT_VIEWS, DEFAULT_STYLE) if few_shot is None else (few_shot.spec.views, few_shot.spec.drawn)
         views = rig_named(usual[0] if views is None else views)
         style = usual[1] if style is None else style

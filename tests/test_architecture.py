@@ -70,7 +70,7 @@ TESTED_IN = {
     },
     "fewshot": {"fewshot/test_fitting": "progress tuning"},
     "fusion": {"fusion/test_logits": "ensembles view_weights", "search/test_index": "pooling"},
-    "heads": {"heads/test_adapter": "base cache probe recipe table", "heads/test_checkpoint": "weights"},
+    "heads": {"heads/test_adapter": "cache probe recipe table", "heads/test_checkpoint": "weights"},
     "images": {
         "images/test_render": "drawing scene shaded styles",
         "images/test_contour": "depth",
