@@ -9,20 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointclip import fusion, images
-from pointclip.cameras import rigs as _rigs
-from pointclip.cameras.rigs import Views
-from pointclip.clip.frozen import FrozenClip
-from pointclip.clip.still import StillModule
+from pointclip import fusion, images, weights
+from pointclip.cameras import Views
+from pointclip.cameras import views as rig_named
+from pointclip.clip import FrozenClip, StillModule
 from pointclip.errors import InputError
 from pointclip.feature_spec import FeatureSpec
-from pointclip.heads.checkpoint import Checkpoint, load_checkpoint
-from pointclip.points import PointCloud, as_cloud
-from pointclip.points.poses import check_pose, ups_of
+from pointclip.heads import Checkpoint, load_checkpoint
+from pointclip.points import PointCloud, as_cloud, check_pose, ups_of
 from pointclip.prediction import Prediction as Prediction
-from pointclip.prompts.descriptions import Prompts
-from pointclip.prompts.sentences import clean_labels
-from pointclip.weights import loading as weights
+from pointclip.prompts import Prompts, clean_labels
 
 DEFAULT_VIEWS = "ring-6"
 DEFAULT_STYLE = images.AUTO
@@ -67,7 +63,7 @@ class PointCLIP(StillModule):
     ) -> None:
         super().__init__()
         self.clip = clip
-        self.views = _rigs.views(views).to(clip.device)
+        self.views = rig_named(views).to(clip.device)
         self.style = images.AUTO if style == images.AUTO else images.style(style)
         self.drop_outliers, self.surface = drop_outliers, images.check_surface(surface)
         fitting = "label" if clip.name == "embedded" else "shape"
@@ -90,7 +86,7 @@ class PointCLIP(StillModule):
         views: str | Views | None = None,
         style: str | images.Style | None = None,
         templates: Prompts = DEFAULT_TEMPLATES,
-        adapter: str | Path | None = None,
+        adapter: str | Path | Checkpoint | None = None,
         device: str = "auto",
         precision: str = "auto",
         drop_outliers: bool = True,
@@ -100,11 +96,12 @@ class PointCLIP(StillModule):
         """Load a pretrained model by name.
 
         Args:
-            name: ``"embedded"``, ``"ARCH/TAG"`` of open_clip, ``"hf-hub:ORG/NAME"``, ``"local-dir:PATH"``, ``"ARCH@FILE"``.
+            name: ``"embedded"``, ``"ARCH/TAG"`` of open_clip, ``"hf-hub:ORG/NAME"``, ``"local-dir:PATH"`` or
+                ``"ARCH@FILE"``.
             views: A rig's name (see :func:`pointclip.views`) or views; None is the adapter's, else ``"ring-6"``.
             style: A style's name or a style; None is the adapter's, else ``"auto"``.
             templates: ``"auto"``, a set's name, a file, templates with ``{}`` for the class, or descriptions of it.
-            adapter: A few-shot checkpoint that :func:`pointclip.fit` or ``pointclip fit`` wrote for this model.
+            adapter: A few-shot checkpoint that :func:`pointclip.fit` made for this model, or its file.
             device: ``"cpu"``, ``"cuda"``, ``"auto"`` (CUDA where there is one).
             precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.
             drop_outliers: False draws even the few points far outside of all others, which shrinks the shape.
@@ -123,10 +120,10 @@ class PointCLIP(StillModule):
             >>> model.views.num_views
             6
         """
-        few_shot = None if adapter is None else load_checkpoint(adapter)
+        few_shot = adapter if adapter is None or isinstance(adapter, Checkpoint) else load_checkpoint(adapter)
         spec = None if few_shot is None else few_shot.spec
         usual = (DEFAULT_VIEWS, DEFAULT_STYLE, "auto") if spec is None else (spec.views, spec.drawn, spec.surface)
-        views = _rigs.views(usual[0] if views is None else views)
+        views = rig_named(usual[0] if views is None else views)
         style, surface = usual[1] if style is None else style, usual[2] if surface is None else surface
         style = images.AUTO if style == images.AUTO else images.style(style)
         clip = FrozenClip(weights.load(name), device=device, precision=precision, skip_background=skip_background)
@@ -220,8 +217,10 @@ class PointCLIP(StillModule):
         """Compute class logits.
 
         Args:
-            shape: B shapes or bare points; normals and colors as to :meth:`render` too.
+            shape: B shapes or bare points, as to :meth:`render`.
             text_features: (K, C) float, from :meth:`encode_labels`; None with an adapter, which has its own.
+            normals: (B, N, 3) float or None.
+            colors: (B, N, 3) float or None.
 
         Returns:
             (B, K) float32: ``scale sum_v w_v <f_v, t_k> / sum_v w_v``, or what the adapter makes of the f_v.

@@ -127,7 +127,7 @@ def tone(style: Style, layer: Layer) -> Tensor:
 
 @singledispatch
 def finished(style: Framed, layer: Layer) -> Tensor:
-    """Tone a layer and average it down, (1, V, 1 or 3, S, S); a style registers where it has a faster way to the same."""
+    """Tone a layer and average it down, (1, V, 1 or 3, S, S); a style registers a faster way to the same."""
     large = torch.where(layer.covered, tone(style, layer), style.background)
     return averaged_down(large, style.supersample)
 
@@ -158,8 +158,9 @@ def render_mesh(mesh: Mesh, views: Views, style: Framed, size: int = 224) -> Ten
     uvz = project(vertices[None], views, frame)
     uvz = fit_to_frame(uvz, frame, style.margin) if style.fit else uvz
     scene = MeshScene(mesh, views, uvz, frame)
-    glass = mesh.face_opacity is not None and style.sees_through
-    opaque = mesh.face_opacity >= GLASS if glass else np.ones(len(mesh.faces), dtype=bool)
+    opaque = np.ones(len(mesh.faces), dtype=bool)
+    if mesh.face_opacity is not None and style.sees_through:
+        opaque = np.asarray(mesh.face_opacity >= GLASS)
     layer = _front(scene, opaque)
     if opaque.all():
         return finished(style, layer).expand(-1, -1, 3, -1, -1)

@@ -100,9 +100,8 @@ def paint(
     if colors is None:
         colors = np.zeros((0, 3, 3), np.float32)
     if textures is None:
-        textures = (
-            np.zeros(0, np.int32), np.zeros((0, 3, 2), np.float32), np.zeros((0, 4), np.uint8), np.zeros((0, 3), np.int64)
-        )  # fmt: skip
+        which, uv = np.zeros(0, np.int32), np.zeros((0, 3, 2), np.float32)
+        textures = which, uv, np.zeros((0, 4), np.uint8), np.zeros((0, 3), np.int64)
     out = np.empty((num_views, channels, height // step, width // step), np.float32)
     scalars = np.float32(background), step, out
     cost = face.size * 4

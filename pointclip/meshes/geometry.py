@@ -80,7 +80,8 @@ class Mesh:
             [[2, 1, 0]]
         """
         parts = {name: getattr(self, name) for name in _PER_FACE}
-        return replace(self, **{name: part[keep] for name, part in parts.items() if part is not None})
+        kept: dict[str, Any] = {name: part[keep] for name, part in parts.items() if part is not None}
+        return replace(self, **kept)
 
     def flipped(self) -> "Mesh":
         """Return the mesh with the corners of each face in the other order, so that its normals turn round."""

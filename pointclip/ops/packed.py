@@ -99,8 +99,8 @@ def pack_values(values: Meshes, faces: Meshes, num_meshes: int, num_views: int, 
         parts, shared = [values], True
     num_faces = [len(part) for part in given] * (len(parts) // len(given))
     if corners is None:
-        corners = shared or not all(part.ndim == 2 or part.ndim == 3 and part.shape[0] == num_views for part in parts)
-    axes = 3 if corners or parts and parts[0].ndim == 3 else 2
+        corners = shared or not all(part.ndim == 2 or (part.ndim == 3 and part.shape[0] == num_views) for part in parts)
+    axes = 3 if corners or (parts and parts[0].ndim == 3) else 2
     wanted = [(count, 3) if corners else (num_views,) if axes == 3 else () for count in num_faces]
     if (not shared and len(parts) != num_meshes) or not all(
         part.ndim == axes and tuple(part.shape[: len(lead)]) == lead for part, lead in zip(parts, wanted, strict=True)

@@ -65,6 +65,7 @@ class MeshCloud(PointCloud):
 
     @property
     def mesh(self) -> Mesh:
+        """The triangles."""
         return self._mesh
 
     @cached_property
@@ -75,14 +76,17 @@ class MeshCloud(PointCloud):
 
     @property
     def points(self) -> torch.Tensor:  # type: ignore[override]
+        """(num_points, 3) float32, the places of the samples."""
         return self.samples.points
 
     @property
     def normals(self) -> torch.Tensor | None:  # type: ignore[override]
+        """(num_points, 3) float32, the normals of the faces that they lie on."""
         return self.samples.normals
 
     @property
     def colors(self) -> torch.Tensor | None:  # type: ignore[override]
+        """(num_points, 3) float32 in [0, 1], or None where the mesh has none."""
         return self.samples.colors
 
     def with_mesh(self, mesh: Mesh) -> "MeshCloud":

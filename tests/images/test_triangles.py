@@ -28,7 +28,7 @@ def square(z: float = 0.0, side: float = 1.0, color=None, **others) -> Mesh:
     corners = side * np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], dtype=float)
     faces = np.array([[0, 1, 2], [0, 2, 3]])
     colors = None if color is None else np.broadcast_to(np.float32(color), (2, 3, 3))
-    return Mesh(corners + [0, 0, z], faces, colors, **others)
+    return Mesh(corners + np.array([0, 0, z]), faces, colors, **others)
 
 
 def joined(*meshes: Mesh) -> Mesh:
@@ -207,7 +207,7 @@ def test_a_million_triangles_are_drawn_in_little_memory():
     x, y = np.meshgrid(np.linspace(-1, 1, side), np.linspace(-1, 1, side))
     vertices = np.stack([x, y, np.sin(5 * x) * np.cos(5 * y) / 5], axis=-1).reshape(-1, 3)
     corner = (np.arange(side - 1)[:, None] * side + np.arange(side - 1)).reshape(-1, 1)
-    faces = np.concatenate([corner + [0, 1, side + 1], corner + [0, side + 1, side]])
+    faces = np.concatenate([corner + np.array([0, 1, side + 1]), corner + np.array([0, side + 1, side])])
     assert len(faces) > 1_000_000
     picture = render_mesh(Mesh(vertices, faces), views("ring-2"), images.style("shaded"), 64)
     assert 0 < picture.min() < 0.9 and picture.max() == 1
