@@ -100,37 +100,46 @@ def _cover(faces, grid, near, perspective, height, width, keys):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _measure(points, faces, keys, perspective, face, depth, barycentric):
-    """Write what the winners are at the centres of their pixels."""
-    stride = face.shape[1] + 8
-    for row in range(face.shape[0]):
-        for col in range(face.shape[1]):
-            key = keys[row * stride + col]
-            if key < 0:
-                face[row, col] = -1
-                depth[row, col] = 0
-                barycentric[row, col, 0] = 0
-                barycentric[row, col, 1] = 0
-                barycentric[row, col, 2] = 0
+def _measure(points, faces, keys, perspective, height, width, face, depth, barycentric):
+    """Write what the winners are at the centres of their pixels; neighbours often have the same one."""
+    x0 = x1 = x2 = y0 = y1 = y2 = z0 = z1 = z2 = s0 = s1 = s2 = 1.0
+    for row in range(height):
+        read, at, v = np.uintp(row * (width + 8)), np.uintp(row * width), row + 0.5
+        known, v0, v1, v2 = -1, 0.0, 0.0, 0.0
+        for col in range(width):
+            number = 0xFFFFFFFE - (keys[read] & 0xFFFFFFFF)
+            read += np.uintp(1)
+            face[at] = number
+            if number < 0:
+                depth[at] = 0
+                barycentric[at, 0] = 0
+                barycentric[at, 1] = 0
+                barycentric[at, 2] = 0
+                at += np.uintp(1)
                 continue
-            number = 0xFFFFFFFE - (key & 0xFFFFFFFF)
-            face[row, col] = number
-            i, j, k = faces[number, 0], faces[number, 1], faces[number, 2]
-            u, v = col + 0.5, row + 0.5
-            u0, u1, u2 = np.float64(points[i, 0]) - u, np.float64(points[j, 0]) - u, np.float64(points[k, 0]) - u
-            v0, v1, v2 = np.float64(points[i, 1]) - v, np.float64(points[j, 1]) - v, np.float64(points[k, 1]) - v
-            z0, z1, z2 = np.float64(points[i, 2]), np.float64(points[j, 2]), np.float64(points[k, 2])
+            if number != known:
+                known = number
+                i, j, k = faces[number, 0], faces[number, 1], faces[number, 2]
+                x0, x1, x2 = np.float64(points[i, 0]), np.float64(points[j, 0]), np.float64(points[k, 0])
+                y0, y1, y2 = np.float64(points[i, 1]), np.float64(points[j, 1]), np.float64(points[k, 1])
+                z0, z1, z2 = np.float64(points[i, 2]), np.float64(points[j, 2]), np.float64(points[k, 2])
+                v0, v1, v2 = y0 - v, y1 - v, y2 - v
+                s0, s1, s2 = z1 * z2, z2 * z0, z0 * z1
+                if not perspective:
+                    s0 = s1 = s2 = 1.0
+            u = col + 0.5
+            u0, u1, u2 = x0 - u, x1 - u, x2 - u
             w0, w1, w2 = abs(u1 * v2 - u2 * v1), abs(u2 * v0 - u0 * v2), abs(u0 * v1 - u1 * v0)
             if (w0 + w1) + w2 == 0:
                 w0 = w1 = w2 = 1.0
-            if perspective:
-                w0, w1, w2 = w0 * (z1 * z2), w1 * (z2 * z0), w2 * (z0 * z1)
+            w0, w1, w2 = w0 * s0, w1 * s1, w2 * s2
             scale = 1 / ((w0 + w1) + w2)
             w0, w1, w2 = w0 * scale, w1 * scale, w2 * scale
-            depth[row, col] = (w0 * z0 + w1 * z1) + w2 * z2
-            barycentric[row, col, 0] = w0
-            barycentric[row, col, 1] = w1
-            barycentric[row, col, 2] = w2
+            depth[at] = (w0 * z0 + w1 * z1) + w2 * z2
+            barycentric[at, 0] = w0
+            barycentric[at, 1] = w1
+            barycentric[at, 2] = w2
+            at += np.uintp(1)
 
 
 def rasterize(
@@ -140,7 +149,7 @@ def rasterize(
     shape = (len(meshes) // 4, uvz.shape[0], height, width)
     face = empty(shape, torch.int64, uvz.device)
     depth, barycentric = empty(shape, uvz.dtype, uvz.device), empty((*shape, 3), uvz.dtype, uvz.device)
-    maps = face.numpy(), depth.numpy(), barycentric.numpy()
+    maps = face.flatten(2).numpy(), depth.flatten(2).numpy(), barycentric.flatten(2, 3).numpy()
     points, triangles = uvz.detach().contiguous().numpy(), faces.contiguous().numpy()
     keys = np.empty(height * (width + 8), np.int64)
     for b, (own_faces, own_points) in enumerate(each(meshes)):
@@ -149,5 +158,5 @@ def rasterize(
             keys.fill(-1)
             _snap(points[v, own_points], perspective, grid, near)
             _cover(triangles[own_faces], grid, near, perspective, height, width, keys)
-            _measure(points[v, own_points], triangles[own_faces], keys, perspective, *(m[b, v] for m in maps))
+            _measure(points[v, own_points], triangles[own_faces], keys, perspective, height, width, *(m[b, v] for m in maps))
     return face, depth, barycentric
