@@ -109,7 +109,7 @@ def test_ops_need_only_torch_and_numpy():
     """The scatter ops import where neither open_clip nor trimesh is installed."""
     code = (
         "import sys\n"
-        "for name in ('open_clip', 'trimesh', 'einops', 'scipy', 'transformers', 'typer', 'rich', 'PIL'):\n"
+        "for name in ('open_clip', 'trimesh', 'einops', 'scipy', 'transformers', 'typer', 'rich', 'PIL', 'numba'):\n"
         "    sys.modules[name] = None\n"
         "import pointclip.ops, torch\n"
         "print(pointclip.ops.zbuffer(torch.ones(1, 1, 1, 3), (2, 2)).index.tolist())\n"
@@ -121,10 +121,10 @@ def test_ops_need_only_torch_and_numpy():
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("pointclip", "torch open3d matplotlib transformers open_clip timm trimesh h5py sklearn"),
+        ("pointclip", "torch open3d matplotlib transformers open_clip timm trimesh h5py sklearn numba"),
         ("pointclip.model", "pyarrow matplotlib h5py pointclip.datasets pointclip.evaluation pointclip.encoding"),
         ("pointclip.search.retrieval", "ray pyarrow pointclip.fewshot pointclip.evaluation pointclip.viz"),
-        ("pointclip.ops", "trimesh open_clip scipy PIL pointclip.points pointclip.meshes"),
+        ("pointclip.ops", "numba trimesh open_clip scipy PIL pointclip.points pointclip.meshes"),
     ],
 )
 def test_imports_stay_light(module, absent):

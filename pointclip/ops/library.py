@@ -4,40 +4,24 @@ The backend is chosen inside the op, so that a compiled graph holds one opaque n
 """
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from pointclip.ops.backends import choose
+from pointclip.ops.backends import find
 from pointclip.ops.packed import check_faces
 from pointclip.ops.reference.splat import Maps
 
 Pair = tuple[Tensor, Tensor]
 Three = tuple[Tensor, Tensor, Tensor]
 Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-_MODULES = {
-    ("reference", "zbuffer"): "reference.zbuffer",
-    ("reference", "weighted_mean"): "reference.mean",
-    ("reference", "weighted_mean_backward"): "reference.mean",
-    ("reference", "splat"): "reference.splat",
-    ("reference", "splat_backward"): "reference.splat",
-    ("reference", "rasterize"): "reference.rasterize",
-    ("reference", "interpolate"): "reference.interpolate",
-    ("triton", "zbuffer"): "triton.zbuffer",
-    ("triton", "weighted_mean"): "triton.mean",
-    ("triton", "weighted_mean_backward"): "triton.mean",
-    ("triton", "splat"): "triton.splat",
-    ("triton", "splat_backward"): "triton.splat_backward",
-}
 
 
 def _run(name: str, backend: str, tensor: Tensor, *args: Any) -> Any:
-    """Run an op with the backend that was chosen for a tensor; triton is imported here and nowhere else."""
-    module = import_module(f"pointclip.ops.{_MODULES[choose(backend, tensor), name]}")
-    return getattr(module, name)(*args)
+    """Run an op with the backend that was chosen for a tensor."""
+    return find(name, backend, tensor)(*args)
 
 
 @custom_op("pointclip::zbuffer", mutates_args=())

@@ -7,9 +7,9 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from pointclip.ops.triton import mean as _triton_mean
 from pointclip.ops.triton import splat as _triton_splat
 from pointclip.ops.triton import splat_backward as _triton_splat_backward
+from pointclip.ops.triton import weighted_mean as _triton_mean
 from pointclip.ops.triton import zbuffer as _triton_zbuffer
 from pointclip.ops.triton.points import LAUNCH
 

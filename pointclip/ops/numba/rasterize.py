@@ -158,5 +158,7 @@ def rasterize(
             keys.fill(-1)
             _snap(points[v, own_points], perspective, grid, near)
             _cover(triangles[own_faces], grid, near, perspective, height, width, keys)
-            _measure(points[v, own_points], triangles[own_faces], keys, perspective, height, width, *(m[b, v] for m in maps))
+            _measure(
+                points[v, own_points], triangles[own_faces], keys, perspective, height, width, *(m[b, v] for m in maps)
+            )
     return face, depth, barycentric
