@@ -1,136 +1,173 @@
-"""Triangles on a CPU: a z-buffer over the rows that each triangle touches, then one pass over the pixels.
+"""Triangles on a CPU: a z-buffer over the rows that each one touches, then one pass over the pixels.
 
-The numbers are those of the reference, operation by operation, so that the bits are too.
+The numbers are those of the reference, operation by operation, so the bits are too. Whole numbers below 2^53 are kept
+as float64, where they are exact and eight of them fit into one register.
 """
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 import torch
 
-from pointclip.ops.packed import each
-from pointclip.ops.reference.memory import empty
+from pointclip._base.compiled import empty, kernel, over_pictures
 from pointclip.ops.reference.rasterize import LIMIT, STEPS
 
 _LIMIT = int(LIMIT) * STEPS
 _HALF = STEPS // 2
-_NOWHERE = np.int32(2**31 - 1)
-_WIDE = 12
+_NOWHERE = 2**31 - 1
+_LOW = 0xFFFFFFFF
+_LANES = 8
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _snap(points, perspective, grid, near):
-    """Round points to the grid, and say how near they are: what is linear on the screen, larger where nearer."""
+    """Round points to the grid, and note what is linear on the screen: 1/z, or z."""
     for point in range(points.shape[0]):
-        u, v, z = np.float64(points[point, 0]), np.float64(points[point, 1]), points[point, 2]
-        x, y = np.floor(u * STEPS + 0.5), np.floor(v * STEPS + 0.5)
-        single = np.float32(z)
+        x = np.floor(np.float64(points[point, 0]) * STEPS + 0.5)
+        y = np.floor(np.float64(points[point, 1]) * STEPS + 0.5)
+        single = np.float32(points[point, 2])
+        grid[point, 0] = _NOWHERE
         if single > 0 and single < np.inf and abs(x) <= _LIMIT and abs(y) <= _LIMIT:
             grid[point, 0], grid[point, 1] = np.int32(x), np.int32(y)
-            near[point] = 1 / np.float64(z) if perspective else np.float64(z)
-        else:
-            grid[point, 0] = _NOWHERE
+            z = np.float64(points[point, 2])
+            near[point] = 1 / z if perspective else z
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
+def _extent(a, b, c, count):
+    """Return the first and the last pixel whose centre lies between three corners."""
+    return max((min(a, b, c) + (_HALF - 1)) // STEPS, 0), min((max(a, b, c) - _HALF) // STEPS, count - 1)
+
+
+@kernel
+def _edge(x1, y1, x2, y2, x, y, sign):
+    """Return the edge function at (x, y), its steps to the next column and row, and what it is at least inside."""
+    dx, dy = sign * (x2 - x1), sign * (y2 - y1)
+    least = 0 if dy < 0 or (dy == 0 and dx > 0) else 1
+    here = dx * (y - y1) - dy * (x - x1)
+    return np.float64(here), np.float64(-dy * STEPS), np.float64(dx * STEPS), np.float64(least)
+
+
+@kernel
+def _narrow(begin, end, here, across, least):
+    """Move the ends of a row's pixels to where an edge function reaches its least."""
+    if across > 0:
+        return max(begin, np.floor((least - here) / across)), end
+    if across < 0:
+        return begin, min(end, (least - here) / across)
+    return begin, end
+
+
+@kernel
+def _compete(keys, at, begin, count, here, across, least, near, flip, low):
+    """Raise the keys of a row's pixels that lie inside; beyond ``count`` it goes on to a whole number of lanes."""
+    for lane in range(np.uintp(((count - 1) | (_LANES - 1)) + 1)):
+        step = begin + np.float64(np.int32(lane))
+        e0, e1, e2 = here[0] + across[0] * step, here[1] + across[1] * step, here[2] + across[2] * step
+        bits = np.float32((e0 * near[0] + e1 * near[1]) + e2 * near[2]).view(np.int32) ^ flip
+        inside = (e0 >= least[0]) & (e1 >= least[1]) & (e2 >= least[2])
+        key = (np.int64(bits) << 32) | low if inside else np.int64(-1)
+        old = keys[at + np.uintp(lane)]
+        keys[at + np.uintp(lane)] = key if key > old else old
+
+
+@kernel
+def _fill(keys, stride, top, bottom, left, right, edges, near, flip, low):
+    """Let one triangle compete for the pixels of its rows."""
+    (e0, across0, down0, least0), (e1, across1, down1, least1), (e2, across2, down2, least2) = edges
+    for row in range(top, bottom + 1):
+        begin, end = 0.0, np.float64(right - left)
+        if right - left >= _LANES:
+            begin, end = _narrow(begin, end, e0, across0, least0)
+            begin, end = _narrow(begin, end, e1, across1, least1)
+            begin, end = _narrow(begin, end, e2, across2, least2)
+        count = np.int64(end - begin + 1.01)  # one pixel too many does no harm, one too few would
+        if count > 0:
+            at = np.uintp(row * stride + left) + np.uintp(begin)
+            here, across, least = (e0, e1, e2), (across0, across1, across2), (least0, least1, least2)
+            _compete(keys, at, begin, count, here, across, least, near, flip, low)
+        e0 += down0
+        e1 += down1
+        e2 += down2
+
+
+@kernel
 def _cover(faces, grid, near, perspective, height, width, keys):
-    """Let every triangle compete for the pixels whose centres it holds; the first of equals stays."""
-    stride = width + 8
+    """Let every triangle compete for the pixels whose centres it holds."""
     flip = np.int32(0) if perspective else np.int32(0x7FFFFFFF)
     for face in range(faces.shape[0]):
         i, j, k = faces[face, 0], faces[face, 1], faces[face, 2]
         x0, x1, x2 = np.int64(grid[i, 0]), np.int64(grid[j, 0]), np.int64(grid[k, 0])
-        if max(x0, x1, x2) == _NOWHERE:
-            continue
-        left = max((min(x0, x1, x2) + (_HALF - 1)) >> 8, 0)
-        right = min((max(x0, x1, x2) - _HALF) >> 8, width - 1)
-        if left > right:
+        left, right = _extent(x0, x1, x2, width)
+        if left > right or max(x0, x1, x2) == _NOWHERE:
             continue
         y0, y1, y2 = np.int64(grid[i, 1]), np.int64(grid[j, 1]), np.int64(grid[k, 1])
-        top = max((min(y0, y1, y2) + (_HALF - 1)) >> 8, 0)
-        bottom = min((max(y0, y1, y2) - _HALF) >> 8, height - 1)
-        if top > bottom:
-            continue
+        top, bottom = _extent(y0, y1, y2, height)
         area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
-        if area == 0:
+        if top > bottom or area == 0:
             continue
         sign = 1 if area > 0 else -1
-        area *= sign
-        dx0, dx1, dx2 = sign * (x2 - x1), sign * (x0 - x2), sign * (x1 - x0)
-        dy0, dy1, dy2 = sign * (y2 - y1), sign * (y0 - y2), sign * (y1 - y0)
-        x, y = (left << 8) + _HALF, (top << 8) + _HALF
-        e0 = np.float64(dx0 * (y - y1) - dy0 * (x - x1))
-        e1 = np.float64(dx1 * (y - y2) - dy1 * (x - x2))
-        e2 = np.float64(dx2 * (y - y0) - dy2 * (x - x0))
-        least0 = 0.0 if dy0 < 0 or (dy0 == 0 and dx0 > 0) else 1.0
-        least1 = 0.0 if dy1 < 0 or (dy1 == 0 and dx1 > 0) else 1.0
-        least2 = 0.0 if dy2 < 0 or (dy2 == 0 and dx2 > 0) else 1.0
-        near0, near1, near2 = near[i] / area, near[j] / area, near[k] / area
-        across0, across1, across2 = np.float64(-dy0 << 8), np.float64(-dy1 << 8), np.float64(-dy2 << 8)
-        down0, down1, down2 = np.float64(dx0 << 8), np.float64(dx1 << 8), np.float64(dx2 << 8)
-        low = np.int64(0xFFFFFFFE - face)
-        per0, per1, per2 = 1 / across0, 1 / across1, 1 / across2
-        for row in range(top, bottom + 1):
-            begin, end = 0.0, np.float64(right - left)
-            if right - left > 8:
-                cross0, cross1, cross2 = (least0 - e0) * per0, (least1 - e1) * per1, (least2 - e2) * per2
-                begin = max(begin, cross0 if across0 > 0 else 0.0)
-                begin = max(begin, cross1 if across1 > 0 else 0.0)
-                begin = max(begin, cross2 if across2 > 0 else 0.0)
-                end = min(end, cross0 if across0 < 0 else end)
-                end = min(end, cross1 if across1 < 0 else end)
-                end = min(end, cross2 if across2 < 0 else end)
-                begin = np.floor(begin)
-            count = np.int64(end - begin + 1.01)
-            if count > 0:
-                at = np.uintp(row * stride + left) + np.uintp(begin)
-                for lane in range(np.uintp(((count - 1) | 7) + 1)):
-                    step = begin + np.float64(np.int32(lane))
-                    a0, a1, a2 = e0 + across0 * step, e1 + across1 * step, e2 + across2 * step
-                    here = np.float32((a0 * near0 + a1 * near1) + a2 * near2)
-                    key = (np.int64(here.view(np.int32) ^ flip) << 32) | low
-                    inside = (a0 >= least0) & (a1 >= least1) & (a2 >= least2)
-                    key = key if inside else np.int64(-1)
-                    old = keys[at + np.uintp(lane)]
-                    keys[at + np.uintp(lane)] = key if key > old else old
-            e0 += down0
-            e1 += down1
-            e2 += down2
+        x, y, area = left * STEPS + _HALF, top * STEPS + _HALF, area * sign
+        edges = (
+            _edge(x1, y1, x2, y2, x, y, sign),
+            _edge(x2, y2, x0, y0, x, y, sign),
+            _edge(x0, y0, x1, y1, x, y, sign),
+        )
+        nears = (near[i] / area, near[j] / area, near[k] / area)
+        _fill(keys, width + _LANES, top, bottom, left, right, edges, nears, flip, np.int64(_LOW - 1 - face))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _measure(points, faces, keys, perspective, face, depth, barycentric):
-    """Write what the winners are at the centres of their pixels."""
-    stride = face.shape[1] + 8
-    for row in range(face.shape[0]):
-        for col in range(face.shape[1]):
-            key = keys[row * stride + col]
-            if key < 0:
-                face[row, col] = -1
-                depth[row, col] = 0
-                barycentric[row, col, 0] = 0
-                barycentric[row, col, 1] = 0
-                barycentric[row, col, 2] = 0
-                continue
-            number = 0xFFFFFFFE - (key & 0xFFFFFFFF)
-            face[row, col] = number
-            i, j, k = faces[number, 0], faces[number, 1], faces[number, 2]
-            u, v = col + 0.5, row + 0.5
-            u0, u1, u2 = np.float64(points[i, 0]) - u, np.float64(points[j, 0]) - u, np.float64(points[k, 0]) - u
-            v0, v1, v2 = np.float64(points[i, 1]) - v, np.float64(points[j, 1]) - v, np.float64(points[k, 1]) - v
-            z0, z1, z2 = np.float64(points[i, 2]), np.float64(points[j, 2]), np.float64(points[k, 2])
-            w0, w1, w2 = abs(u1 * v2 - u2 * v1), abs(u2 * v0 - u0 * v2), abs(u0 * v1 - u1 * v0)
-            if (w0 + w1) + w2 == 0:
-                w0 = w1 = w2 = 1.0
-            if perspective:
-                w0, w1, w2 = w0 * (z1 * z2), w1 * (z2 * z0), w2 * (z0 * z1)
-            scale = 1 / ((w0 + w1) + w2)
-            w0, w1, w2 = w0 * scale, w1 * scale, w2 * scale
-            depth[row, col] = (w0 * z0 + w1 * z1) + w2 * z2
-            barycentric[row, col, 0] = w0
-            barycentric[row, col, 1] = w1
-            barycentric[row, col, 2] = w2
+@kernel
+def _weigh(x, y, by, u, v):
+    """Return the barycentric weights at (u, v) of three corners; ``by`` makes them those of perspective."""
+    u0, u1, u2, v0, v1, v2 = x[0] - u, x[1] - u, x[2] - u, y[0] - v, y[1] - v, y[2] - v
+    w0, w1, w2 = abs(u1 * v2 - u2 * v1), abs(u2 * v0 - u0 * v2), abs(u0 * v1 - u1 * v0)
+    if (w0 + w1) + w2 == 0:
+        w0 = w1 = w2 = 1.0
+    w0, w1, w2 = w0 * by[0], w1 * by[1], w2 * by[2]
+    scale = 1 / ((w0 + w1) + w2)
+    return w0 * scale, w1 * scale, w2 * scale
+
+
+@kernel
+def _measure(points, faces, keys, perspective, height, width, face, depth, barycentric):
+    """Write what the winners are at the centres of their pixels; neighbours often have the same one."""
+    x = y = z = by = (1.0, 1.0, 1.0)
+    known = np.int64(-1)
+    for row in range(height):
+        read, at = np.uintp(row * (width + _LANES)), np.uintp(row * width)
+        for col in range(width):
+            number = _LOW - 1 - (keys[read] & _LOW)
+            face[at] = number
+            if number >= 0 and number != known:
+                known = number
+                i, j, k = faces[number, 0], faces[number, 1], faces[number, 2]
+                x = np.float64(points[i, 0]), np.float64(points[j, 0]), np.float64(points[k, 0])
+                y = np.float64(points[i, 1]), np.float64(points[j, 1]), np.float64(points[k, 1])
+                z = np.float64(points[i, 2]), np.float64(points[j, 2]), np.float64(points[k, 2])
+                if perspective:
+                    by = z[1] * z[2], z[2] * z[0], z[0] * z[1]
+            w0, w1, w2 = _weigh(x, y, by, col + 0.5, row + 0.5) if number >= 0 else (0.0, 0.0, 0.0)
+            depth[at] = (w0 * z[0] + w1 * z[1]) + w2 * z[2]
+            barycentric[at, 0], barycentric[at, 1], barycentric[at, 2] = w0, w1, w2
+            read += np.uintp(1)
+            at += np.uintp(1)
+
+
+@kernel
+def _draw(first, last, uvz, faces, meshes, perspective, height, width, face, depth, barycentric):
+    keys = np.empty(height * (width + _LANES), np.int64)
+    for picture in range(first, last):
+        mesh, view = picture // uvz.shape[0], picture % uvz.shape[0]
+        first_face, end_face, first_point, end_point = meshes[mesh]
+        triangles, points = faces[first_face:end_face], uvz[view, first_point:end_point]
+        grid, near = np.empty((points.shape[0], 2), np.int32), np.empty(points.shape[0])
+        keys[:] = -1
+        _snap(points, perspective, grid, near)
+        _cover(triangles, grid, near, perspective, height, width, keys)
+        _measure(
+            points, triangles, keys, perspective, height, width, face[picture], depth[picture], barycentric[picture]
+        )
 
 
 def rasterize(
@@ -138,16 +175,19 @@ def rasterize(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Find the nearest triangle of every pixel, bit for bit as the reference does."""
     shape = (len(meshes) // 4, uvz.shape[0], height, width)
-    face = empty(shape, torch.int64, uvz.device)
-    depth, barycentric = empty(shape, uvz.dtype, uvz.device), empty((*shape, 3), uvz.dtype, uvz.device)
-    maps = face.numpy(), depth.numpy(), barycentric.numpy()
-    points, triangles = uvz.detach().contiguous().numpy(), faces.contiguous().numpy()
-    keys = np.empty(height * (width + 8), np.int64)
-    for b, (own_faces, own_points) in enumerate(each(meshes)):
-        grid, near = np.empty((own_points.stop - own_points.start, 2), np.int32), np.empty(points.shape[1])
-        for v in range(shape[1]):
-            keys.fill(-1)
-            _snap(points[v, own_points], perspective, grid, near)
-            _cover(triangles[own_faces], grid, near, perspective, height, width, keys)
-            _measure(points[v, own_points], triangles[own_faces], keys, perspective, *(m[b, v] for m in maps))
+    face, depth, barycentric = empty(shape, torch.int64), empty(shape, uvz.dtype), empty((*shape, 3), uvz.dtype)
+    over_pictures(
+        _draw,
+        shape[0] * shape[1],
+        depth.numel() + uvz.numel(),
+        uvz.detach().contiguous().numpy(),
+        faces.contiguous().numpy(),
+        np.array(meshes, np.int64).reshape(-1, 4),
+        perspective,
+        height,
+        width,
+        face.view(-1, height * width).numpy(),
+        depth.view(-1, height * width).numpy(),
+        barycentric.view(-1, height * width, 3).numpy(),
+    )
     return face, depth, barycentric
