@@ -86,9 +86,8 @@ class Mesh:
     def flipped(self) -> "Mesh":
         """Return the mesh with the corners of each face in the other order, so that its normals turn round."""
         parts = {name: getattr(self, name) for name in ("faces", "corner_colors", "corner_uv")}
-        return replace(
-            self, **{n: np.ascontiguousarray(part[:, ::-1]) for n, part in parts.items() if part is not None}
-        )
+        turned: dict[str, Any] = {name: part[:, ::-1].copy() for name, part in parts.items() if part is not None}
+        return replace(self, **turned)
 
     def compact(self) -> "Mesh":
         """Return the mesh without the vertices that no face uses.
