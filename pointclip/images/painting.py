@@ -113,38 +113,50 @@ def _nearness(index, depth, lowest):
 
 
 @kernel
+def _see(index, nearness, values, known, covered, blocks, to_fill, closings, tolerance, blend):
+    """Mark the covered pixels and those where a sample is seen, and sum what is seen in blocks of 2 x 2 pixels."""
+    (closed, halving), (hiding, far_halving) = closings
+    lowest = np.finfo(nearness.dtype).min
+    for row in range(len(index)):
+        covers, hides, half = closed[row >> halving], hiding[row >> far_halving], row >> 1
+        for column in range(index.shape[1]):
+            known[row, column] = False
+            if covers[column >> halving] <= lowest:
+                covered[row, column] = False
+                continue
+            covered[row, column], at = True, index[row, column]
+            if at >= 0 and nearness[row, column] >= hides[column >> far_halving] - tolerance:
+                known[row, column] = True
+                to_fill[half, column >> 1] += blend
+                blocks[-1, half, column >> 1] += 1
+                for channel in range(len(blocks) - 1):
+                    blocks[channel, half, column >> 1] += values[at, channel]
+            else:
+                to_fill[half, column >> 1] += 1
+
+
+@kernel
 def _paint(index, depth, values, painted, known, closings, tolerance, blend, windows):
     """Closings are, of the gaps to cover and of those that hide: halvings of the picture, reach, corner cut."""
-    lowest, num_channels = np.finfo(depth.dtype).min, values.shape[1]
-    nearness, halved = _nearness(index, depth, lowest)
+    nearness, halved = _nearness(index, depth, np.finfo(depth.dtype).min)
     (halving, reach, cut), (far_halving, far_reach, far_cut) = closings
     closed = _close_gaps(nearness if halving == 0 else halved, reach, cut)
     hiding = _close_gaps(nearness if far_halving == 0 else halved, far_reach, far_cut)
-    covered, to_fill = np.zeros(index.shape, np.bool_), np.zeros(halved.shape, np.int64)
-    blocks = np.zeros((num_channels + 1, *halved.shape), values.dtype)  # sums, and the number of pixels
-    for row in range(index.shape[0]):
-        for column in range(index.shape[1]):
-            if closed[row >> halving, column >> halving] <= lowest:
-                known[row, column] = False
-                continue
-            front = hiding[row >> far_halving, column >> far_halving] - tolerance
-            seen = index[row, column] >= 0 and nearness[row, column] >= front
-            known[row, column], covered[row, column] = seen, True
-            to_fill[row >> 1, column >> 1] += blend or not seen
-            if seen:
-                blocks[num_channels, row >> 1, column >> 1] += 1
-                for channel in range(num_channels):
-                    blocks[channel, row >> 1, column >> 1] += values[index[row, column], channel]
+    blocks = np.zeros((values.shape[1] + 1, *halved.shape), values.dtype)  # sums, and the number of pixels
+    to_fill, covered = np.zeros(halved.shape, np.int64), np.empty(index.shape, np.bool_)
+    both = ((closed, halving), (hiding, far_halving))
+    _see(index, nearness, values, known, covered, blocks, to_fill, both, tolerance, blend)
     averages = np.zeros_like(blocks)
     for window in windows:
         if _fill(blocks, averages, to_fill, blend, window) == 0:
             break
-    for row in range(index.shape[0]):
+    for row in range(len(index)):
+        found = averages[-1, row >> 1]
         for column in range(index.shape[1]):
             raw = known[row, column] and not blend
-            filled = covered[row, column] and averages[num_channels, row >> 1, column >> 1] > 0
+            filled = covered[row, column] and found[column >> 1] > 0
             known[row, column] = raw or filled
-            for channel in range(num_channels):
+            for channel in range(len(painted)):
                 average = averages[channel, row >> 1, column >> 1] if filled else 0
                 painted[channel, row, column] = values[index[row, column], channel] if raw else average
 
