@@ -151,14 +151,15 @@ def _paint(index, depth, values, painted, known, closings, tolerance, blend, win
         if _fill(blocks, averages, to_fill, blend, window) == 0:
             break
     for row in range(len(index)):
-        found = averages[-1, row >> 1]
+        for channel in range(len(painted)):
+            average = averages[channel, row >> 1]
+            for column in range(index.shape[1]):
+                painted[channel, row, column] = average[column >> 1] * covered[row, column]
+                if known[row, column] and not blend:
+                    painted[channel, row, column] = values[index[row, column], channel]
         for column in range(index.shape[1]):
-            raw = known[row, column] and not blend
-            filled = covered[row, column] and found[column >> 1] > 0
-            known[row, column] = raw or filled
-            for channel in range(len(painted)):
-                average = averages[channel, row >> 1, column >> 1] if filled else 0
-                painted[channel, row, column] = values[index[row, column], channel] if raw else average
+            filled = covered[row, column] & (averages[-1, row >> 1, column >> 1] > 0)
+            known[row, column] = filled | (known[row, column] & (not blend))
 
 
 def paint(

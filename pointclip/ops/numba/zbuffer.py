@@ -29,9 +29,9 @@ def _nearest(first, last, uvz, index, depth, size, rim, steps, limit, half):
                 down = dv - steps[rim + i]
                 for j in range(max(-rim, -col), min(rim, width - 1 - col) + 1):
                     across = du - steps[rim + j]
+                    covers = (down * down + across * across <= limit) | ((i == 0) & (j == 0))
                     pixel = (row + i) * width + col + j
-                    own = i == 0 and j == 0
-                    if near < np.float32(front[pixel]) and (own or down * down + across * across <= limit):
+                    if covers & (near < np.float32(front[pixel])):
                         winner[pixel] = point
                         front[pixel] = z
         for pixel in range(height * width):
