@@ -27,7 +27,7 @@ HIDING = 1.75
 SLOPE = 0.5
 BLEND_FROM_PX = 3
 # Where samples lie far apart, dots grow with this share of their spacing, so that thin parts still show.
-DOT_SHARE = 0.2
+DOT_SHARE = 0.1
 
 
 @one_thread()
