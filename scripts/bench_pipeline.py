@@ -105,7 +105,7 @@ def ours(model: PointCLIP, shapes: Dataset) -> tuple[Tensor, dict[str, float]]:
     """Encode all shapes as ``pointclip embed`` does."""
     workers = torch.get_num_threads() if model.device.type == "cpu" else 1
     with tempfile.TemporaryDirectory() as folder:
-        whole = encode_dataset(model, shapes, folder, workers=workers).whole()
+        whole = encode_dataset(model, shapes, cache=folder, workers=workers).whole()
     return whole.features.float(), {stage: sum(spent) for stage, spent in whole.seconds.items()}
 
 

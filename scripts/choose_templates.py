@@ -24,7 +24,7 @@ from pointclip import PointCLIP
 from pointclip._base.assets import asset
 from pointclip._base.leaks import refuse_test_split
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D, read_rows
-from pointclip.encoding.cached import encode
+from pointclip.encoding.job import encode
 from pointclip.prompts import sentences as prompts
 from pointclip.prompts.descriptions import SHIPPED, class_sentences
 from pointclip.weights import embedded

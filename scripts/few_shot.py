@@ -17,7 +17,7 @@ from _common import parser, scores
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
-from pointclip.encoding.cached import encode
+from pointclip.encoding.job import encode
 from pointclip.fusion.logits import fuse
 from pointclip.heads.solvers import METHODS
 

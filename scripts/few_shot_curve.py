@@ -31,7 +31,7 @@ import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
 from pointclip.datasets.protocol import label_of
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D
-from pointclip.encoding.cached import encode
+from pointclip.encoding.job import encode
 from pointclip.fusion.logits import fuse
 from pointclip.heads.solvers import METHODS
 

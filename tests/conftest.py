@@ -108,3 +108,20 @@ def classify(fixed, shapes):
         return run("classify", *fixed, "--views", "ring-2", "--points", 300, *arguments, env=env)
 
     return call
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """List what is really encoded: the name of the shape, and which augmented copy or None."""
+    from pointclip.encoding import local
+
+    seen: list[tuple[str, int | None]] = []
+    usual = local.encode_shape
+
+    def spy(model, task, reading):
+        if reading.cloud is not None:
+            seen.extend((reading.cloud.name, look.copy if look.augmentation else None) for look in task.looks)
+        return usual(model, task, reading)
+
+    monkeypatch.setattr(local, "encode_shape", spy)
+    return seen

@@ -46,7 +46,7 @@ ValSplit = Annotated[
 ]
 Out = Annotated[
     str | None,
-    typer.Option("--out", "-o", metavar="FOLDER", help="The result folder; stopped, the same command goes on there."),
+    typer.Option("--out", "-o", metavar="FOLDER", help="The result folder; a result in it is replaced."),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Judge so many shapes, spread evenly.")]
 NoCalibrate = Annotated[bool, typer.Option("--no-calibrate", help="Fit no temperature: nothing else is encoded.")]
@@ -95,7 +95,8 @@ def eval_(
 ) -> None:
     """Judge a model on a dataset: accuracies with intervals, calibration, plots.
 
-    A shape that cannot be read is a row with its error and counts as wrong, and the exit code is 2.
+    A shape that cannot be read is a row with its error and counts as wrong, and the exit code is 2. Stopped at any
+    moment, the same command goes on where it was.
     """
     if compare is not None:
         _compare(dataset, compare, json)
@@ -144,8 +145,8 @@ def _run(
     open_judged(opened, request)
     folder = None if out is None else check_folder(out)
     network = _options.load_network(chosen)
-    with _watched(out) as watch:
-        found = evaluate(network, opened, request, None if folder is None else folder / "parts", watch)
+    with _watched() as watch:
+        found = evaluate(network, opened, request, watch=watch)
     used = {"device": str(network.device), "precision": network.clip.precision.name, "templates": network.templates}
     settings = {name: value for name, value in (asdict(chosen) | used).items() if name != "labels"}
     document = result_folder.as_document(found, request.dataset, settings | {"limit": request.limit}, command)
@@ -165,7 +166,7 @@ def _run(
 
 
 @contextmanager
-def _watched(out: str | None) -> Iterator[Callable[[int, int], None]]:
+def _watched() -> Iterator[Callable[[int, int], None]]:
     """Give a function that shows how many shapes are done, on a bar that begins when the number is known.
 
     An interruption says how to go on.
@@ -186,8 +187,7 @@ def _watched(out: str | None) -> Iterator[Callable[[int, int], None]]:
             yield watch
         except KeyboardInterrupt:
             stack.close()
-            again = "with --out FOLDER a run goes on where it stopped" if out is None else "the same command goes on"
-            _console.say_note(f"{counted(seen, 'shape')} done: {again}")
+            _console.say_note(f"{counted(seen, 'shape')} done: the same command goes on")
             raise
 
 

@@ -122,7 +122,7 @@ def _run(
 ) -> "FewShotResult":
     from pointclip._base.files import check_out
     from pointclip.datasets.folder import ClassFolder
-    from pointclip.encoding.cached import Augmentation
+    from pointclip.encoding.looks import Augmentation
     from pointclip.fewshot.fitting import fit as learn
     from pointclip.fewshot.resume import FitInterrupted
 

@@ -1,8 +1,9 @@
-"""Parts of an encoding job on a Ray cluster: Ray Data hands out their list, actors hold the frozen model."""
+"""Shapes encoded on a Ray cluster: Ray Data hands out their list, actors hold the frozen model and send rows back."""
 
 import logging
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+import pickle
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,36 +15,31 @@ import torch
 from pointclip._base.files import refusals
 from pointclip._base.optional import require
 from pointclip.datasets.protocol import Dataset
-from pointclip.encoding.parts import read_part
+from pointclip.encoding.local import Done, Task, encode_shape
 from pointclip.errors import InputError, PointClipError
-from pointclip.reading.items import Reading, read_items
+from pointclip.reading.items import read_items
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
 
-TRIES = 4  # of a part whose worker is lost every time
-_STORE_BYTES = 500_000_000  # of a cluster of our own: the dataset's list of shapes travels, no shape and no feature
-Make = Callable[["PointCLIP", Iterable[Reading], Path], int]
+TRIES = 4  # of shapes whose worker is lost every time
+TOGETHER = 16  # shapes that a worker is given at once
+_STORE_BYTES = 500_000_000  # of a cluster of our own: the dataset's list of shapes travels, and features on their way
 
 
-def run_parts(
-    model: "PointCLIP",
-    dataset: Dataset,
-    missing: Sequence[tuple[Path, list[int]]],
-    workers: int | None,
-    make: Make,
-) -> Generator[int, None, None]:
-    """Make parts in the actors of a Ray cluster; the parts of a lost worker are made by another.
+def run(
+    model: "PointCLIP", dataset: Dataset, tasks: Sequence[Task], workers: int | None
+) -> Generator[Done, None, None]:
+    """Encode shapes in the actors of a Ray cluster; those of a lost worker are encoded by another.
 
     Args:
         model: One of ``PointCLIP.from_pretrained``, for each actor loads it anew.
         dataset: Where the shapes come from. Picklable.
-        missing: For each part its file and the places of its shapes in the dataset.
+        tasks: What to encode.
         workers: Number of actors; None is one for each core of the cluster, or each GPU for a model on a GPU.
-        make: From the model and the shapes of a part to its file; gives their number. Picklable.
 
-    Returns:
-        The number of shapes of each part, as it is done.
+    Yields:
+        What came of each task, in any order.
 
     Raises:
         MissingDependency: Ray is not installed.
@@ -55,31 +51,30 @@ def run_parts(
     """
     if model.again is None:
         raise InputError("engine 'ray' loads the model in each worker: make it with PointCLIP.from_pretrained")
+    if not tasks:
+        return
     device, precision = model.device.type, model.clip.precision.name
     again = partial(model.again, device=device, precision=precision)
-    for path, _ in missing:
-        _tries(path).unlink(missing_ok=True)
-    crew = Crew(again, model.feature_spec.key, dataset, make, str(Path.cwd()))
-    pieces = [{"path": str(path.absolute()), "indices": indices} for path, indices in missing]
-    return _run(crew, pieces, workers, gpus=int(device == "cuda"))
+    crew = Crew(again, model.feature_spec.key, dataset, list(tasks), str(Path.cwd()))
+    yield from _run(crew, workers, gpus=int(device == "cuda"))
 
 
 @dataclass(frozen=True)
 class Crew:
-    """What a worker in another process needs to make parts as this one would. Picklable.
+    """What a worker in another process needs to encode shapes as this one would. Picklable.
 
     Attributes:
         again: Loads the model.
         key: Names all that decides what the model sees, see :class:`pointclip.feature_spec.FeatureSpec`.
         dataset: Where the shapes come from.
-        make: From the model and the shapes of a part to its file.
+        tasks: What to encode.
         folder: The working folder, where relative paths start.
     """
 
     again: Callable[[], "PointCLIP"]
     key: str
     dataset: Dataset
-    make: Make
+    tasks: list[Task]
     folder: str
 
     def load(self) -> "PointCLIP":
@@ -97,33 +92,15 @@ class Crew:
             torch.set_num_threads(1)
         return model
 
-    def work(self, model: "PointCLIP", path: Path, indices: list[int]) -> int:
-        """Make one part, unless a worker that was lost had come to its end.
-
-        Raises:
-            InputError: Every worker that tried it was lost, or the part cannot be written.
-        """
-        if read_part(path, indices) is None:
-            tries = _tries(path)
-            with refusals(tries), tries.open("ab") as file:
-                file.write(b".")
-            if tries.stat().st_size > TRIES:
-                raise InputError(
-                    f"{TRIES} workers were lost, each over the shapes {indices[0]} to {indices[-1]} of the dataset: "
-                    "find the one with --engine local and leave it out"
-                )
-            self.make(model, list(read_items(self.dataset, indices, workers=1)), path)
-            tries.unlink(missing_ok=True)
-        return len(indices)
-
-
-def _tries(path: Path) -> Path:
-    """Name the file that has a byte for each time a part was begun."""
-    return path.with_suffix(".tries")
+    def work(self, model: "PointCLIP", places: Sequence[int]) -> list[Done]:
+        """Do the tasks of these places in the list."""
+        tasks = [self.tasks[place] for place in places]
+        readings = read_items(self.dataset, [task.index for task in tasks], workers=1)
+        return [encode_shape(model, task, reading) for task, reading in zip(tasks, readings, strict=True)]
 
 
 class _Actor:
-    """A worker of the crew; it loads the model with its first part, once."""
+    """A worker of the crew; it loads the model with its first shapes, once."""
 
     def __init__(self, crew: Crew) -> None:
         self.crew = crew
@@ -132,30 +109,33 @@ class _Actor:
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         try:
             self.model = self.model or self.crew.load()
-            pieces = zip(batch["path"], batch["indices"], strict=True)
-            return {"done": [self._work(*piece) for piece in pieces], "refused": [""] * len(batch["path"])}
+            return {"done": [pickle.dumps(self.crew.work(self.model, batch["place"].tolist()))], "refused": [""]}
         except PointClipError as error:
-            return {"done": [0], "refused": [str(error)]}
-
-    def _work(self, path: str, indices: Any) -> int:
-        assert self.model is not None
-        return self.crew.work(self.model, Path(path), [int(index) for index in indices])
+            return {"done": [b""], "refused": [str(error)]}
 
 
-def _run(crew: Crew, pieces: list[dict[str, Any]], workers: int | None, gpus: int) -> Generator[int, None, None]:
+def _run(crew: Crew, workers: int | None, gpus: int) -> Generator[Done, None, None]:
     ray = require("ray", extra="cluster")
     require("ray.data", extra="cluster")
+    total = len(crew.tasks)
+    together = min(TOGETHER, max(1, total // 16))
     with _cluster(ray, workers):
         have = int(ray.cluster_resources().get("GPU" if gpus else "CPU", 0))
-        actors = ray.data.ActorPoolStrategy(size=min(workers or max(1, have), len(pieces)))
-        listed = ray.data.from_items(pieces, override_num_blocks=len(pieces))
-        done = listed.map_batches(
-            _Actor, fn_constructor_args=(crew,), batch_size=1, compute=actors, num_cpus=1, num_gpus=gpus
-        )  # Ray Data starts lost actors anew and repeats their tasks
-        for row in done.iter_rows():
-            if row["refused"]:
-                raise InputError(row["refused"])
-            yield row["done"]
+        blocks = -(-total // together)
+        listed = ray.data.from_items([{"place": place} for place in range(total)], override_num_blocks=blocks)
+        actors = ray.data.ActorPoolStrategy(size=min(workers or max(1, have), blocks))
+        how = {"batch_size": None, "compute": actors, "num_cpus": 1, "num_gpus": gpus}
+        how |= {"max_restarts": -1, "max_task_retries": TRIES - 1}  # lost actors start anew and repeat their tasks
+        try:
+            for row in listed.map_batches(_Actor, fn_constructor_args=(crew,), **how).iter_rows():
+                if row["refused"]:
+                    raise InputError(row["refused"])
+                yield from pickle.loads(row["done"])
+        except ray.exceptions.RayError as error:
+            raise InputError(
+                f"{TRIES} workers were lost, each over the same shapes ({type(error).__name__}): what was done is "
+                "kept; find the shape with --engine local and leave it out"
+            ) from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pointclip.datasets.protocol import Dataset
 from pointclip.encoding.job import Encodings
-from pointclip.encoding.parts import STAGES
+from pointclip.encoding.local import STAGES
 from pointclip.errors import InputError
 from pointclip.evaluation.metrics import FAILED
 from pointclip.fusion.logits import fuse
@@ -109,7 +109,7 @@ def judge(model: "PointCLIP", split: str, encodings: Encodings, classes: tuple[s
         ...         (Path(root) / name).parent.mkdir()
         ...         _ = (Path(root) / name).write_text("0 0 0\\n1 2 1\\n")
         ...     model, shapes = PointCLIP(clip, views="ring-1"), ClassFolder(root)
-        ...     encoded = encode_dataset(model, shapes, Path(root) / "parts")
+        ...     encoded = encode_dataset(model, shapes)
         ...     found = judge(model, shapes.split, encoded, ("bowl", "cup"))
         >>> found.labels, found.logits.shape, found.errors
         (['bowl', 'cup'], (2, 2), ['', ''])

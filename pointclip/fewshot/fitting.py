@@ -15,7 +15,8 @@ from pointclip._base.files import check_out
 from pointclip._base.leaks import refuse_test_split
 from pointclip._base.words import counted
 from pointclip.datasets.protocol import Dataset, id_of, label_of
-from pointclip.encoding.cached import Augmentation, encode
+from pointclip.encoding.job import encode
+from pointclip.encoding.looks import Augmentation
 from pointclip.errors import DatasetError, InputError
 from pointclip.fewshot import shots as _shots
 from pointclip.fewshot.progress import FitProgress, fit_progress

@@ -140,7 +140,7 @@ def test_the_ensemble_and_the_open_set_are_reported(done):
 def test_again_is_quick_and_the_same(done, monkeypatch):
     told, folder, command = done
     before = {name: (folder / name).read_bytes() for name in SAME_BYTES}
-    monkeypatch.setattr("pointclip.encoding.job.encode_part", None)  # would fail if anything were encoded
+    monkeypatch.setattr("pointclip.encoding.local.encode_shape", _only_bad)
     again = run(*command)
     assert (again.code, again.out) == (told.code, told.out)
     assert {name: (folder / name).read_bytes() for name in SAME_BYTES} == before
@@ -204,7 +204,7 @@ def test_a_few_shot_head_is_judged_on_the_classes_it_knows(away, boxes, fixed):
     ],
 )
 def test_bad_input_is_one_sentence_before_any_work(arguments, words, away, boxes, fixed, monkeypatch):
-    monkeypatch.setattr("pointclip.encoding.job.encode_part", None)
+    monkeypatch.setattr("pointclip.evaluation.run.encode_dataset", None)
     (away / "file").write_text("")
     told = run("eval", boxes, *fixed, *arguments)
     assert told.code == 2 and words in told.err and told.err.count("error:") == 1, told.err
@@ -233,20 +233,15 @@ def test_a_result_in_the_dataset_is_refused(boxes, fixed):
 
 
 def test_a_place_that_cannot_be_written_is_refused(boxes, fixed, monkeypatch):
-    monkeypatch.setattr("pointclip.encoding.job.encode_part", None)
+    monkeypatch.setattr("pointclip.evaluation.run.encode_dataset", None)
     told = run("eval", boxes, "--out", "/proc/result", *fixed)
     assert told.code == 2 and "cannot be written" in told.err and told.err.count("error:") == 1
     told = run("eval", boxes, "--out", boxes / "result", *fixed)
     assert told.code == 2 and "would be taken for a class" in told.err and not (boxes / "result").exists()
 
 
-def test_another_job_in_the_folder_is_refused(done, fixed, boxes):
-    told = run("eval", boxes, "--out", done[1], *fixed, "--points", 100)
-    assert told.code == 2 and "name another folder" in told.err
-
-
 def test_logits_of_too_few_shapes_are_refused_before_any_work(away, boxes, fixed, monkeypatch):
-    monkeypatch.setattr("pointclip.encoding.job.encode_part", None)
+    monkeypatch.setattr("pointclip.evaluation.run.encode_dataset", None)
     shapes = ClassFolder(boxes, "test")
     np.savez("part.npz", ids=np.array([shapes.id(k) for k in range(12)]), logits=np.zeros((12, 3)))
     told = run("eval", boxes, "--with-logits", "part.npz", *fixed)
