@@ -1,9 +1,10 @@
 """A dataset to view features, each look at each shape encoded once and kept: behind ``eval``, ``embed`` and ``fit``."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from pointclip._base.seeds import draw
 from pointclip.datasets.protocol import Dataset, fingerprint_of, id_of, label_of
 from pointclip.encoding import local
 from pointclip.encoding import ray as engine_ray
-from pointclip.encoding.local import STAGES, Task
+from pointclip.encoding.local import STAGES, Done, Task
 from pointclip.encoding.looks import Augmentation, Look
 from pointclip.encoding.rows import RowStore
 from pointclip.errors import InputError
@@ -24,7 +25,8 @@ from pointclip.points.poses import check_pose, ups_of
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
 
-ENGINES = {"local": local.run, "ray": engine_ray.run}
+Engine = Callable[..., Generator[Done, None, None]]
+ENGINES: dict[str, Engine] = {"local": local.run, "ray": engine_ray.run}
 PART_SIZE = 32
 Watch = Callable[[int, int], None]
 
@@ -118,7 +120,7 @@ class Encodings:
         features, seconds = rows.split([self.store.width - len(STAGES), len(STAGES)], dim=-1)
         read, drawn, encoded = seconds[:, 0, 0], seconds[..., 1].sum(1), seconds[..., 2].sum(1)
         spent = dict(zip(STAGES, (read.tolist(), drawn.tolist(), encoded.tolist()), strict=True))
-        features = features.reshape(len(shapes), len(self.looks) * self.views, -1)
+        features = features.unflatten(2, (self.views, features.shape[2] // self.views)).flatten(1, 2)
         return Part(index, ids, labels, errors, features, spent)
 
     def _row(self, name: bytes) -> Tensor:
@@ -178,13 +180,23 @@ def encode_dataset(
     store = RowStore(store_folder(model, cache), known, known[0].numel() + len(STAGES))
     shapes = [(index, fingerprint_of(dataset, index)) for index in chosen]
     found = Encodings(dataset, shapes, wanted, store, known.shape[1])
+
+    def told(done: int) -> None:
+        if watch is not None:
+            watch(done, len(shapes))
+
+    _fill(found, partial(ENGINES[engine], model, dataset, workers=workers), told, strict)
+    return found
+
+
+def _fill(found: Encodings, run: Engine, told: Callable[[int], None], strict: bool) -> None:
+    """Encode what is missing, a row into the store as it comes."""
+    store = found.store
     first, twins = found.missing()
-    done = len(shapes) - len(first) - len(twins)
-    if watch is not None:
-        watch(done, len(shapes))
-    for tasks in (first, twins):
-        tasks = [task for task in tasks if any(store.row(look.name(task.fingerprint)) is None for look in task.looks)]
-        with closing(ENGINES[engine](model, dataset, tasks, workers)) as results:  # workers stop when the caller does
+    done = len(found.shapes) - len(first) - len(twins)
+    told(done)
+    while first:
+        with closing(run(first)) as results:  # workers stop when the caller does
             for result in results:
                 if result.error is not None and strict:
                     raise result.error
@@ -193,11 +205,10 @@ def encode_dataset(
                 for look, row in zip(result.task.looks, result.rows, strict=False):
                     store.add(look.name(result.task.fingerprint), row)
                 done += 1
-                if watch is not None:
-                    watch(done, len(shapes))
-    if watch is not None and done < len(shapes):
-        watch(len(shapes), len(shapes))  # the twins
-    return found
+                told(done)
+        first, twins = [task for task in twins if store.row(task.looks[0].name(task.fingerprint)) is None], []
+    if done < len(found.shapes):
+        told(len(found.shapes))  # with the twins
 
 
 def encode(

@@ -71,7 +71,7 @@ def encode_shape(model: "PointCLIP", task: Task, reading: Reading) -> Done:
 
 
 def run(
-    model: "PointCLIP", dataset: Dataset, tasks: Sequence[Task], workers: int | None
+    model: "PointCLIP", dataset: Dataset, tasks: Sequence[Task], workers: int | None = None
 ) -> Generator[Done, None, None]:
     """Encode shapes in threads, each with a core of its own, a few shapes read ahead.
 

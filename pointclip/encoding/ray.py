@@ -1,8 +1,7 @@
-"""Shapes encoded on a Ray cluster: Ray Data hands out their list, actors hold the frozen model and send rows back."""
+"""Shapes encoded on a Ray cluster: actors hold the frozen model and send features back."""
 
 import logging
 import os
-import pickle
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ _STORE_BYTES = 500_000_000  # of a cluster of our own: the dataset's list of sha
 
 
 def run(
-    model: "PointCLIP", dataset: Dataset, tasks: Sequence[Task], workers: int | None
+    model: "PointCLIP", dataset: Dataset, tasks: Sequence[Task], workers: int | None = None
 ) -> Generator[Done, None, None]:
     """Encode shapes in the actors of a Ray cluster; those of a lost worker are encoded by another.
 
@@ -51,8 +50,6 @@ def run(
     """
     if model.again is None:
         raise InputError("engine 'ray' loads the model in each worker: make it with PointCLIP.from_pretrained")
-    if not tasks:
-        return
     device, precision = model.device.type, model.clip.precision.name
     again = partial(model.again, device=device, precision=precision)
     crew = Crew(again, model.feature_spec.key, dataset, list(tasks), str(Path.cwd()))
@@ -106,36 +103,53 @@ class _Actor:
         self.crew = crew
         self.model: PointCLIP | None = None
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+    def work(self, places: Sequence[int]) -> tuple[list[Done], str]:
+        """Give what came of some tasks, or why none can be done here."""
         try:
             self.model = self.model or self.crew.load()
-            return {"done": [pickle.dumps(self.crew.work(self.model, batch["place"].tolist()))], "refused": [""]}
+            return self.crew.work(self.model, places), ""
         except PointClipError as error:
-            return {"done": [b""], "refused": [str(error)]}
+            return [], str(error)
 
 
 def _run(crew: Crew, workers: int | None, gpus: int) -> Generator[Done, None, None]:
     ray = require("ray", extra="cluster")
-    require("ray.data", extra="cluster")
     total = len(crew.tasks)
     together = min(TOGETHER, max(1, total // 16))
+    pieces = [range(total)[start : start + together] for start in range(0, total, together)][::-1]
+    patience = {"max_restarts": -1, "max_task_retries": TRIES - 1}
     with _cluster(ray, workers):
-        have = int(ray.cluster_resources().get("GPU" if gpus else "CPU", 0))
-        blocks = -(-total // together)
-        listed = ray.data.from_items([{"place": place} for place in range(total)], override_num_blocks=blocks)
-        actors = ray.data.ActorPoolStrategy(size=min(workers or max(1, have), blocks))
-        how = {"batch_size": None, "compute": actors, "num_cpus": 1, "num_gpus": gpus}
-        how |= {"max_restarts": -1, "max_task_retries": TRIES - 1}  # lost actors start anew and repeat their tasks
-        try:
-            for row in listed.map_batches(_Actor, fn_constructor_args=(crew,), **how).iter_rows():
-                if row["refused"]:
-                    raise InputError(row["refused"])
-                yield from pickle.loads(row["done"])
-        except ray.exceptions.RayError as error:
-            raise InputError(
-                f"{TRIES} workers were lost, each over the same shapes ({type(error).__name__}): what was done is "
-                "kept; find the shape with --engine local and leave it out"
-            ) from error
+        have = max(1, int(ray.cluster_resources().get("GPU" if gpus else "CPU", 0)))
+        actor = ray.remote(num_cpus=1, num_gpus=gpus, **patience)(_Actor)
+        crew_there = ray.put(crew)
+        idle = [actor.remote(crew_there) for _ in range(min(workers or have, have, len(pieces)))]
+        busy: dict[Any, tuple[Any, range]] = {}
+        while pieces or busy:
+            while idle and pieces:
+                worker, piece = idle.pop(), pieces.pop()
+                busy[worker.work.remote(piece)] = worker, piece
+            (ready,), _ = ray.wait(list(busy))
+            worker, piece = busy.pop(ready)
+            yield from _received(ray, ready, [crew.tasks[place].index for place in piece])
+            idle.append(worker)
+
+
+def _received(ray: Any, ready: Any, indices: Sequence[int]) -> list[Done]:
+    """Fetch what a worker has done.
+
+    Raises:
+        InputError: Every worker that tried it was lost, or it cannot do its work.
+    """
+    try:
+        done, refused = ray.get(ready)
+    except ray.exceptions.RayActorError as error:
+        raise InputError(
+            f"{TRIES} workers were lost, each over the shapes {indices[0]} to {indices[-1]} of the dataset: find the "
+            "one with --engine local and leave it out"
+        ) from error
+    if refused:
+        raise InputError(refused)
+    return done
 
 
 @contextmanager
@@ -156,8 +170,6 @@ def _cluster(ray: Any, workers: int | None) -> Iterator[None]:
         where = f"{joined} could not be joined" if joined else "could not be started here"
         hint = ": is it up, and does it ask for a token (RAY_AUTH_MODE=token)?" if joined else ""
         raise InputError(f"a Ray cluster {where} ({error}){hint}") from error
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield
     finally:

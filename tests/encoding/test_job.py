@@ -1,4 +1,4 @@
-"""Features are encoded once, found again by whoever asks next, and made anew exactly when something that counts changed."""
+"""Features are encoded once, found again by whoever asks next, and made anew when something that counts changed."""
 
 import logging
 import os

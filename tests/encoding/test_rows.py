@@ -1,4 +1,4 @@
-"""The store of rows: whole or absent, whatever is cut, damaged, stale, written by several at once or not to be written."""
+"""The store of rows: whole or absent, whatever is cut, damaged, stale or written by several at once."""
 
 import logging
 import subprocess
@@ -118,22 +118,22 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_costs_only_time(tmp_pa
 def test_a_disk_that_is_full_in_the_middle_of_a_row(folder, monkeypatch):
     kept = RowStore(folder, PROBE, WIDTH)
     kept.add(name(3), row(3))
-    held = kept._own
+    usual = kept._own
 
     class Full:
         """Takes half of what it is given."""
 
         def __getattr__(self, attribute):
-            return getattr(held, attribute)
+            return getattr(usual, attribute)
 
         def write(self, content):
-            return held.write(content[: len(content) // 2])
+            return usual.write(content[: len(content) // 2])
 
     kept._own = Full()
     kept.add(name(4), row(4))
     assert torch.equal(kept.row(name(4)), row(4))
     assert (segments(folder)[0].stat().st_size - len(kept._head)) % 48 == 0
-    del kept, held
+    del kept
     assert read(folder) == [0, 1, 2, 3]
 
 
