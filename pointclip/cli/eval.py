@@ -179,9 +179,8 @@ def _watched() -> Iterator[Callable[[int, int], None]]:
             nonlocal seen
             if not bars:
                 bars.append(stack.enter_context(_console.progress(total)))
-            for _ in range(done - seen):
-                bars[0].advance()
-            seen = max(seen, done)
+            bars[0].reach(done)
+            seen = done
 
         try:
             yield watch

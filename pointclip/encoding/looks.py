@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -93,24 +93,22 @@ class Look:
         Raises:
             InputError: The style needs what the shape lacks.
         """
-        points, normals, colors = cloud.turned(self.up).batched()
-        normalized = model.style_for(normals).clip_normalized
-        if self.augmentation is None:
-            return model.render(points, normals, colors)[0], normalized
-        generator = draw(self.seed, f"augment/{fingerprint}", self.copy)
-        points, normals = _changed(points, normals, self.augmentation, generator)
-        pictures = model.render(points, normals, colors)[0]
-        return shrink_and_move(pictures, self.augmentation.zoom, generator), normalized
+        cloud, generator = cloud.turned(self.up), draw(self.seed, f"augment/{fingerprint}", self.copy)
+        if self.augmentation is not None:
+            cloud = _changed(cloud, self.augmentation, generator)
+        pictures = model.render(*cloud.batched())[0]
+        if self.augmentation is not None:
+            pictures = shrink_and_move(pictures, self.augmentation.zoom, generator)
+        return pictures, model.style_for(cloud.normals).clip_normalized
 
 
-def _changed(
-    points: Tensor, normals: Tensor | None, augmentation: Augmentation, generator: torch.Generator
-) -> tuple[Tensor, Tensor | None]:
+def _changed(cloud: PointCloud, augmentation: Augmentation, generator: torch.Generator) -> PointCloud:
     changes: dict[str, Any] = {"yaw": augmentation.yaw_rad, "scale": augmentation.stretch}
     changes |= {"jitter": augmentation.jitter, "shift": 0.0}
-    if normals is None:
-        return augment(points, generator, **changes), None
-    return augment(points, generator, normals=normals, **changes)
+    if cloud.normals is None:
+        return replace(cloud, points=augment(cloud.points, generator, **changes))
+    points, normals = augment(cloud.points, generator, normals=cloud.normals, **changes)
+    return replace(cloud, points=points, normals=normals)
 
 
 def shrink_and_move(pictures: Tensor, zoom: float, generator: torch.Generator) -> Tensor:
