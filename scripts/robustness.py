@@ -26,8 +26,7 @@ from _damages import Condition, conditions
 
 from pointclip import PointCLIP
 from pointclip._base.files import make_folder, whole
-from pointclip.datasets import open_dataset
-from pointclip.encoding.cached import Dataset
+from pointclip.datasets import Dataset, open_dataset
 from pointclip.points import PointCloud
 
 ANSWER = ("condition", "id", "label", "predicted", "in_top5", "up")

@@ -126,3 +126,20 @@ def scans(tmp_path):
                 file["label"] = np.array([0, 14, 3, 6], np.uint8)
                 file["mask"] = np.where(np.arange(40) < 10, -1, 5)[None].repeat(4, 0)
     return tmp_path
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """List what is really encoded: the name of the shape, and which augmented copy or None."""
+    from pointclip.encoding import local
+
+    seen: list[tuple[str, int | None]] = []
+    usual = local.encode_shape
+
+    def spy(model, task, reading):
+        if reading.cloud is not None:
+            seen.extend((reading.cloud.name, look.copy if look.augmentation else None) for look in task.looks)
+        return usual(model, task, reading)
+
+    monkeypatch.setattr(local, "encode_shape", spy)
+    return seen

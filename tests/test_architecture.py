@@ -32,13 +32,11 @@ ROW = {name: row for row, names in enumerate(ROWS) for name in names}
 ROOT = {"__init__", "__main__", "errors", "explain", "feature_spec", "model", "prediction"}
 # What is imported past a package's door, and why.
 DEEP = {
-    "pointclip.encoding.": "the store behind it is being rewritten",
     "pointclip.weights.embedded": "scripts train and time the shipped head, part by part",
     "pointclip.evaluation.metrics": "scripts score arrays of their own",
     "pointclip.evaluation.scores": "scripts judge answers of their own",
     "pointclip.evaluation.splits": "scripts draw the same validation shapes",
 }
-DEEP_FILES = {"fewshot/fitting.py", "cli/eval.py", "evaluation", "encoding"}  # rewritten with the store
 # Modules without a test file of their name, by the file that tests them: through their package's door, as users do.
 TESTED_IN = {
     "_base": {"cli/test_report": "files", "test_assets": "assets", "scripts/test_common": "provenance"},
@@ -59,7 +57,7 @@ TESTED_IN = {
         "datasets/test_modelnet": "hdf5 protocol",
         "reading/test_clouds": "paths",
     },
-    "encoding": {"encoding/test_job": "parts plan", "encoding/test_cached": "rows"},
+    "encoding": {"encoding/test_job": "local"},
     "evaluation": {
         "evaluation/test_metrics": "calibration",
         "evaluation/test_run": "caveats judged",
@@ -186,15 +184,12 @@ def entered(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", [*MODULES, *SCRIPTS], ids=lambda path: path.relative_to(PACKAGE.parent).as_posix())
 def test_packages_are_entered_by_their_door(path):
-    if path.is_relative_to(PACKAGE) and {name_of(path), path.parent.name} & DEEP_FILES:
-        return
     assert not [module for module in entered(path) if not module.startswith(tuple(DEEP))]
 
 
 def test_no_exception_outlives_its_reason():
     taken = {module for path in [*MODULES, *SCRIPTS] for module in entered(path)}
     assert [known for known in DEEP if not any(module.startswith(known) for module in taken)] == []
-    assert not DEEP_FILES - {name_of(path) for path in MODULES} - {path.parent.name for path in MODULES}
 
 
 def test_one_public_name_has_one_meaning():

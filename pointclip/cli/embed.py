@@ -33,7 +33,7 @@ def embed(
     """Encode shapes once, for pointclip search.
 
     A file that cannot be read is told and left out, and the exit code is 2. Stopped at any moment, the same command
-    goes on where it was: until the end, what is done lies in OUT.parts.
+    goes on where it was.
     """
     if _run(paths, out, _options.settings(asked), engine.value, workers, json):
         raise typer.Exit(EXIT_BAD_INPUT)
@@ -63,7 +63,7 @@ def _run(
         with _console.progress(len(shapes)) as bar:
             made = make_index(network, shapes, out, engine=engine, workers=workers, watch=bar.reach)
     except KeyboardInterrupt:
-        _console.say_note(f"what was done lies in {out}.parts: the same command goes on")
+        _console.say_note("what was done is kept: the same command goes on")
         raise
     for _, error in made.errors:
         _console.say_error(error)

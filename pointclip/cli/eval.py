@@ -19,8 +19,8 @@ from pointclip.cli.boundary import EXIT_BAD_INPUT, bounded
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
-    from pointclip.datasets.protocol import Dataset as Shapes
-    from pointclip.evaluation.run import OpenSplit, Request
+    from pointclip.datasets import Dataset as Shapes
+    from pointclip.evaluation import OpenSplit, Request
 
 
 _ERRORS_TOLD = 10  # predictions.csv holds all
@@ -46,7 +46,7 @@ ValSplit = Annotated[
 ]
 Out = Annotated[
     str | None,
-    typer.Option("--out", "-o", metavar="FOLDER", help="The result folder; stopped, the same command goes on there."),
+    typer.Option("--out", "-o", metavar="FOLDER", help="The result folder; a result in it is replaced."),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Judge so many shapes, spread evenly.")]
 NoCalibrate = Annotated[bool, typer.Option("--no-calibrate", help="Fit no temperature: nothing else is encoded.")]
@@ -95,14 +95,15 @@ def eval_(
 ) -> None:
     """Judge a model on a dataset: accuracies with intervals, calibration, plots.
 
-    A shape that cannot be read is a row with its error and counts as wrong, and the exit code is 2.
+    A shape that cannot be read is a row with its error and counts as wrong, and the exit code is 2. Stopped at any
+    moment, the same command goes on where it was.
     """
     if compare is not None:
         _compare(dataset, compare, json)
         return
     if dataset is None:
         raise InputError("name a dataset to judge the model on, or two result folders with --compare A B")
-    from pointclip.evaluation.run import Request
+    from pointclip.evaluation import Request
 
     _refuse_inside(dataset, out)
     chosen = _options.settings(replace(asked, up=up or _options.UpAxis.Y))
@@ -138,21 +139,20 @@ def _run(
 ) -> None:
     """Evaluate, write and tell; leave with code 2 where shapes failed."""
     from pointclip._base.files import check_folder, make_folder
-    from pointclip.evaluation import result_folder
-    from pointclip.evaluation.run import evaluate, open_judged
+    from pointclip.evaluation import as_document, evaluate, open_judged, seconds_per_shape, write_result
 
     open_judged(opened, request)
     folder = None if out is None else check_folder(out)
     network = _options.load_network(chosen)
-    with _watched(out) as watch:
-        found = evaluate(network, opened, request, None if folder is None else folder / "parts", watch)
+    with _watched() as watch:
+        found = evaluate(network, opened, request, watch=watch)
     used = {"device": str(network.device), "precision": network.clip.precision.name, "templates": network.templates}
     settings = {name: value for name, value in (asdict(chosen) | used).items() if name != "labels"}
-    document = result_folder.as_document(found, request.dataset, settings | {"limit": request.limit}, command)
+    document = as_document(found, request.dataset, settings | {"limit": request.limit}, command)
     if folder is not None:
         make_folder(folder)
-        result_folder.write_result(folder, found, document)
-    seconds = result_folder.seconds_per_shape(found.test)
+        write_result(folder, found, document)
+    seconds = seconds_per_shape(found.test)
     if json:
         _console.write_json(document | {"seconds_per_shape": seconds})
     else:
@@ -165,7 +165,7 @@ def _run(
 
 
 @contextmanager
-def _watched(out: str | None) -> Iterator[Callable[[int, int], None]]:
+def _watched() -> Iterator[Callable[[int, int], None]]:
     """Give a function that shows how many shapes are done, on a bar that begins when the number is known.
 
     An interruption says how to go on.
@@ -178,16 +178,14 @@ def _watched(out: str | None) -> Iterator[Callable[[int, int], None]]:
             nonlocal seen
             if not bars:
                 bars.append(stack.enter_context(_console.progress(total)))
-            for _ in range(done - seen):
-                bars[0].advance()
-            seen = max(seen, done)
+            bars[0].reach(done)
+            seen = done
 
         try:
             yield watch
         except KeyboardInterrupt:
             stack.close()
-            again = "with --out FOLDER a run goes on where it stopped" if out is None else "the same command goes on"
-            _console.say_note(f"{counted(seen, 'shape')} done: {again}")
+            _console.say_note(f"{counted(seen, 'shape')} done: the same command goes on")
             raise
 
 
@@ -198,7 +196,7 @@ def _refuse_inside(dataset: str, out: str | None) -> None:
 
 
 def _compare(dataset: str | None, folders: tuple[str, str], json: bool) -> None:
-    from pointclip.evaluation.comparison import compare
+    from pointclip.evaluation import compare
 
     if dataset is not None:
         raise InputError(f"--compare takes two result folders and no dataset: leave {dataset!r} out")

@@ -137,7 +137,7 @@ def _run(
     cache: str | None,
 ) -> "FewShotResult":
     from pointclip._base.files import check_out
-    from pointclip.encoding.cached import Augmentation
+    from pointclip.encoding import Augmentation
     from pointclip.fewshot import FitInterrupted
     from pointclip.fewshot import fit as learn
 

@@ -2,6 +2,7 @@
 
 from pointclip.evaluation.comparison import compare
 from pointclip.evaluation.judged import Judged
+from pointclip.evaluation.result_folder import as_document, seconds_per_shape, write_result
 from pointclip.evaluation.run import Evaluation, OpenSplit, Request, evaluate, open_judged
 
 __all__ = [
@@ -9,7 +10,10 @@ __all__ = [
     "Judged",
     "OpenSplit",
     "Request",
+    "as_document",
     "compare",
     "evaluate",
     "open_judged",
+    "seconds_per_shape",
+    "write_result",
 ]

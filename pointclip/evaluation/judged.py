@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointclip.datasets.protocol import Dataset
-from pointclip.encoding.job import Encodings
-from pointclip.encoding.parts import STAGES
+from pointclip.datasets import Dataset
+from pointclip.encoding import STAGES, Encodings
 from pointclip.errors import InputError
 from pointclip.evaluation.metrics import FAILED
-from pointclip.fusion.logits import fuse
+from pointclip.fusion import fuse
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
@@ -109,7 +108,7 @@ def judge(model: "PointCLIP", split: str, encodings: Encodings, classes: tuple[s
         ...         (Path(root) / name).parent.mkdir()
         ...         _ = (Path(root) / name).write_text("0 0 0\\n1 2 1\\n")
         ...     model, shapes = PointCLIP(clip, views="ring-1"), ClassFolder(root)
-        ...     encoded = encode_dataset(model, shapes, Path(root) / "parts")
+        ...     encoded = encode_dataset(model, shapes)
         ...     found = judge(model, shapes.split, encoded, ("bowl", "cup"))
         >>> found.labels, found.logits.shape, found.errors
         (['bowl', 'cup'], (2, 2), ['', ''])

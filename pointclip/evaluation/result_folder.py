@@ -15,7 +15,7 @@ import numpy as np
 from pointclip._base.files import refusals, whole
 from pointclip._base.provenance import commit, versions
 from pointclip._base.words import counted
-from pointclip.encoding.parts import STAGES
+from pointclip.encoding import STAGES
 from pointclip.errors import InputError
 from pointclip.evaluation import metrics
 from pointclip.evaluation import scores as scoring

@@ -9,7 +9,7 @@ import torch
 from pointclip.errors import InputError
 from pointclip.evaluation import calibration, metrics, open_set
 from pointclip.evaluation.judged import Judged, plain
-from pointclip.fusion.ensembles import LogitTable, fit_ensemble
+from pointclip.fusion import LogitTable, fit_ensemble
 
 Array = np.ndarray[Any, Any]
 

@@ -14,18 +14,15 @@ from pointclip._base.files import check_out
 from pointclip._base.leaks import refuse_test_split
 from pointclip._base.words import counted
 from pointclip.datasets import Dataset, as_dataset, id_of, label_of
-from pointclip.encoding.cached import Augmentation, encode
+from pointclip.encoding import Augmentation, encode
 from pointclip.errors import DatasetError, InputError
 from pointclip.fewshot import shots as _shots
 from pointclip.fewshot.progress import FitProgress, fit_progress
 from pointclip.fewshot.resume import HOW_TO_GO_ON, FitInterrupted
 from pointclip.fewshot.tuning import Task, Tuner
-from pointclip.fusion.logits import fuse, validation_score
-from pointclip.heads.base import Fitted, Head, Method
-from pointclip.heads.checkpoint import Checkpoint
-from pointclip.heads.recipe import Recipe
-from pointclip.heads.table import method_named
-from pointclip.prompts.sentences import clean_labels
+from pointclip.fusion import fuse, validation_score
+from pointclip.heads import Checkpoint, Fitted, Head, Method, Recipe, method_named
+from pointclip.prompts import clean_labels
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP

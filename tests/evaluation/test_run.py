@@ -9,7 +9,7 @@ from support.command_line import run
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
-from pointclip.encoding.cached import Augmentation
+from pointclip.encoding.looks import Augmentation
 from pointclip.evaluation.run import Request, evaluate
 from pointclip.heads.checkpoint import load_checkpoint
 

@@ -11,7 +11,8 @@ from support.boxes import KINDS, write_boxes
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
-from pointclip.encoding.cached import Augmentation, encode
+from pointclip.encoding.job import encode
+from pointclip.encoding.looks import Augmentation
 from pointclip.errors import DatasetError, InputError
 from pointclip.fewshot import fitting as fewshot
 from pointclip.fewshot import resume as _resume
