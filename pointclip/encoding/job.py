@@ -17,7 +17,7 @@ from pointclip.encoding import ray as engine_ray
 from pointclip.encoding.local import STAGES, Done, Task
 from pointclip.encoding.looks import Augmentation, Look
 from pointclip.encoding.rows import RowStore
-from pointclip.encoding.store import kept_as, open_store
+from pointclip.encoding.store import kept_as, kept_row, open_store
 from pointclip.errors import InputError
 from pointclip.points.poses import check_pose, ups_of
 
@@ -109,18 +109,12 @@ class Encodings:
         rows = torch.zeros(len(shapes), len(self.looks), self.store.width)
         for place, (index_of_shape, known) in enumerate(shapes):
             if index_of_shape not in self.errors:
-                rows[place] = torch.stack([self._row(look.name(known)) for look in self.looks])
+                rows[place] = torch.stack([kept_row(self.store, look.name(known)) for look in self.looks])
         features, seconds = rows.split([self.store.width - len(STAGES), len(STAGES)], dim=-1)
         read, drawn, encoded = seconds[:, 0, 0], seconds[..., 1].sum(1), seconds[..., 2].sum(1)
         spent = dict(zip(STAGES, (read.tolist(), drawn.tolist(), encoded.tolist()), strict=True))
         features = features.unflatten(2, (self.views, features.shape[2] // self.views)).flatten(1, 2)
         return Part(index, ids, labels, errors, features, spent)
-
-    def _row(self, name: bytes) -> Tensor:
-        row = self.store.row(name)
-        if row is None:
-            raise InputError(f"{self.store.folder} was changed while it was read: run the same command again")
-        return row
 
 
 def encode_dataset(

@@ -40,6 +40,18 @@ def kept_as(fingerprint: str) -> str:
     return fingerprint + secrets.token_hex(8) * fingerprint.startswith(UNREADABLE)
 
 
+def kept_row(store: RowStore, name: bytes) -> Tensor:
+    """Read a row that must be there.
+
+    Raises:
+        InputError: It was removed or damaged meanwhile.
+    """
+    row = store.row(name)
+    if row is None:
+        raise InputError(f"{store.folder} was changed while it was read: run the same command again")
+    return row
+
+
 def store_folder(model: "PointCLIP", cache: str | Path | None = None) -> Path:
     """Name the folder of the features of a model."""
     return (cache_folder("features") if cache is None else Path(cache)) / model.feature_spec.key
