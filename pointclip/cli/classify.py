@@ -1,7 +1,7 @@
 """``pointclip classify``: files in, class names out."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pointclip.datasets import Item
     from pointclip.model import PointCLIP
     from pointclip.points import PointCloud
+    from pointclip.prediction import Prediction
 
+FEW = 8  # files up to which the pictures that say whether kept features are still good would cost too much
 SaveViews = Annotated[
     str | None, typer.Option("--save-views", metavar="DIR", help="Save each shape's pictures, one PNG per view.")
 ]
@@ -122,24 +124,51 @@ def _classified(
     network: "PointCLIP | None", items: "Sequence[Item]", chosen: _options.Settings, top_k: int, root: Path | None
 ) -> "Iterator[tuple[report.Row, Exception | None]]":
     """Yield each file's row, and the exception where there is one; without a network all files have one."""
-    from pointclip.points import load
-    from pointclip.reading import read_clouds
-
     folders = {} if root is None else report.picture_folders([item.path for item in items], root)
-    read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed, drop_outliers=chosen.drop_outliers)
-    for item in read_clouds(items, read):
+    for item, prediction in _predicted(network, items, chosen, top_k):
         if item.error is not None:
             yield _failed(item.path, item.error), item.error
-        elif network is not None and item.cloud is not None:
-            try:
-                prediction = network.classify(item.cloud, chosen.labels, top_k, chosen.pose)
-            except InputError as error:  # a style that needs what this shape lacks
-                yield _failed(item.path, error), error
-                continue
+        elif network is not None and item.cloud is not None and prediction is not None:
             cloud = item.cloud.turned(prediction.up)
             saved = _save(network, cloud, folders[item.path]) if folders else ()
             row = replace(report.Row.of(item.path, prediction, _style(network, cloud), saved), notes=cloud.notes)
             yield (replace(row, up=prediction.up) if chosen.pose == "search" else row), None
+
+
+def _predicted(
+    network: "PointCLIP | None", items: "Sequence[Item]", chosen: _options.Settings, top_k: int
+) -> "Iterator[tuple[Item, Prediction | None]]":
+    """Read and classify files in order; the features of many are kept."""
+    from pointclip.datasets.files import Files
+    from pointclip.encoding.clouds import encode_clouds, predict
+    from pointclip.points import load
+    from pointclip.reading.clouds import read_clouds
+
+    how = (chosen.points, chosen.up, chosen.seed, chosen.drop_outliers)
+    good = Files([item.path for item in items if item.error is None], *how)
+    if network is not None and len(good) > FEW:
+        with closing(encode_clouds(network, good, chosen.pose)) as shapes:
+            for item in items:
+                seen = None if item.error is not None else next(shapes)
+                if seen is None or seen.error is not None:
+                    yield item if seen is None else replace(item, error=seen.error), None
+                else:
+                    known = predict(network, seen, chosen.labels, top_k, chosen.pose)
+                    yield replace(item, cloud=seen.cloud), known
+        return
+    for item in read_clouds(
+        items,
+        partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed, drop_outliers=chosen.drop_outliers),
+    ):
+        if network is None or item.cloud is None:
+            yield item, None
+            continue
+        try:
+            prediction = network.classify(item.cloud, chosen.labels, top_k, chosen.pose)
+        except InputError as error:  # a style that needs what this shape lacks
+            yield replace(item, error=error), None
+            continue
+        yield item, prediction
 
 
 def _failed(path: str, error: Exception) -> report.Row:

@@ -59,12 +59,8 @@ def _run(
     network = _options.load_network(chosen)
     if not json:
         _console.say_note(_options.about(network))
-    try:
-        with _console.progress(len(shapes)) as bar:
-            made = make_index(network, shapes, out, engine=engine, workers=workers, watch=bar.reach)
-    except KeyboardInterrupt:
-        _console.say_note("what was done is kept: the same command goes on")
-        raise
+    with _console.kept_progress() as bar:
+        made = make_index(network, shapes, out, engine=engine, workers=workers, watch=bar.reach)
     for _, error in made.errors:
         _console.say_error(error)
     if not made.shapes:

@@ -1,8 +1,6 @@
 """``pointclip eval``: a dataset in, a result folder out; and two result folders side by side."""
 
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from enum import Enum
 from functools import cache, partial
@@ -144,8 +142,8 @@ def _run(
     open_judged(opened, request)
     folder = None if out is None else check_folder(out)
     network = _options.load_network(chosen)
-    with _watched() as watch:
-        found = evaluate(network, opened, request, watch=watch)
+    with _console.kept_progress() as bar:
+        found = evaluate(network, opened, request, watch=bar.reach)
     used = {"device": str(network.device), "precision": network.clip.precision.name, "templates": network.templates}
     settings = {name: value for name, value in (asdict(chosen) | used).items() if name != "labels"}
     document = as_document(found, request.dataset, settings | {"limit": request.limit}, command)
@@ -162,31 +160,6 @@ def _run(
             _console.say_error(error)
         _console.say_error(f"{found.failed} of {counted(len(found.test), 'shape')} could not be classified")
         raise typer.Exit(EXIT_BAD_INPUT)
-
-
-@contextmanager
-def _watched() -> Iterator[Callable[[int, int], None]]:
-    """Give a function that shows how many shapes are done, on a bar that begins when the number is known.
-
-    An interruption says how to go on.
-    """
-    with ExitStack() as stack:
-        bars: list[_console.Bar] = []
-        seen = 0
-
-        def watch(done: int, total: int) -> None:
-            nonlocal seen
-            if not bars:
-                bars.append(stack.enter_context(_console.progress(total)))
-            bars[0].reach(done)
-            seen = done
-
-        try:
-            yield watch
-        except KeyboardInterrupt:
-            stack.close()
-            _console.say_note(f"{counted(seen, 'shape')} done: the same command goes on")
-            raise
 
 
 def _refuse_inside(dataset: str, out: str | None) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pointclip._base.cache import cache_folder
-from pointclip._base.seeds import draw
 from pointclip.datasets import Dataset, fingerprint_of, id_of, label_of
 from pointclip.encoding import local
 from pointclip.encoding import ray as engine_ray
 from pointclip.encoding.local import STAGES, Done, Task
 from pointclip.encoding.looks import Augmentation, Look
 from pointclip.encoding.rows import RowStore
+from pointclip.encoding.store import kept_as, kept_row, open_store
 from pointclip.errors import InputError
 from pointclip.points import check_pose, ups_of
 
@@ -61,7 +60,8 @@ class Encodings:
 
     Attributes:
         dataset: Where the shapes come from.
-        shapes: For each shape its place in the dataset and its fingerprint.
+        shapes: For each shape its place in the dataset and what its rows are named after.
+        shapes_sha256: Names all that decides the clouds of the shapes, in their order.
         looks: L looks at each shape.
         store: Where the rows are.
         views: V, the views of a look.
@@ -70,6 +70,7 @@ class Encodings:
 
     dataset: Dataset
     shapes: list[tuple[int, str]]
+    shapes_sha256: str
     looks: tuple[Look, ...]
     store: RowStore
     views: int
@@ -83,14 +84,6 @@ class Encodings:
     def whole(self) -> Part:
         """Read all shapes at once."""
         return self._part(self.shapes)
-
-    @property
-    def shapes_sha256(self) -> str:
-        """Name all that decides the clouds of the shapes, in their order."""
-        digest = hashlib.sha256()
-        for index, known in self.shapes:
-            digest.update(f"{index} {known}\n".encode())
-        return digest.hexdigest()
 
     @property
     def ups(self) -> tuple[str, ...]:
@@ -116,18 +109,12 @@ class Encodings:
         rows = torch.zeros(len(shapes), len(self.looks), self.store.width)
         for place, (index_of_shape, known) in enumerate(shapes):
             if index_of_shape not in self.errors:
-                rows[place] = torch.stack([self._row(look.name(known)) for look in self.looks])
+                rows[place] = torch.stack([kept_row(self.store, look.name(known)) for look in self.looks])
         features, seconds = rows.split([self.store.width - len(STAGES), len(STAGES)], dim=-1)
         read, drawn, encoded = seconds[:, 0, 0], seconds[..., 1].sum(1), seconds[..., 2].sum(1)
         spent = dict(zip(STAGES, (read.tolist(), drawn.tolist(), encoded.tolist()), strict=True))
         features = features.unflatten(2, (self.views, features.shape[2] // self.views)).flatten(1, 2)
         return Part(index, ids, labels, errors, features, spent)
-
-    def _row(self, name: bytes) -> Tensor:
-        row = self.store.row(name)
-        if row is None:
-            raise InputError(f"{self.store.folder} was changed while it was read: run the same command again")
-        return row
 
 
 def encode_dataset(
@@ -176,10 +163,12 @@ def encode_dataset(
         raise InputError(f"workers must be at least 1, got {workers}")
     wanted = tuple(Look(up) for up in ups_of(pose)) if looks is None else tuple(looks)
     chosen = range(len(dataset)) if indices is None else indices
-    known = probe(model)
-    store = RowStore(store_folder(model, cache), known, known[0].numel() + len(STAGES))
-    shapes = [(index, fingerprint_of(dataset, index)) for index in chosen]
-    found = Encodings(dataset, shapes, wanted, store, known.shape[1])
+    store, digest, shapes = open_store(model, cache), hashlib.sha256(), []
+    for index in chosen:
+        known = fingerprint_of(dataset, index)
+        digest.update(f"{index} {known}\n".encode())
+        shapes.append((index, kept_as(known)))
+    found = Encodings(dataset, shapes, digest.hexdigest(), wanted, store, model.views.num_views)
 
     def told(done: int) -> None:
         if watch is not None:
@@ -244,29 +233,6 @@ def encode(
     looks = [Look(), *copies]
     found = encode_dataset(model, dataset, indices=indices, looks=looks, cache=cache, watch=watch, strict=True)
     return found.whole().features.unflatten(1, (len(looks), found.views))
-
-
-def store_folder(model: "PointCLIP", cache: str | Path | None = None) -> Path:
-    """Name the folder of the features of a model."""
-    return (cache_folder("features") if cache is None else Path(cache)) / model.feature_spec.key
-
-
-@torch.no_grad()
-def probe(model: "PointCLIP") -> Tensor:
-    """Encode small fixed clouds: features kept by a model, a style or a program that sees otherwise are stale.
-
-    Returns:
-        (P,V,C): a cloud with normals and colours, without normals, and without either, as far as the style takes it.
-    """
-    points = torch.nn.functional.normalize(torch.randn(600, 3, generator=draw(0, "probe", 0)), dim=-1)
-    points = (points * torch.tensor([1.0, 0.6, 0.3]))[None]
-    normals = torch.nn.functional.normalize(points / torch.tensor([1.0, 0.36, 0.09]), dim=-1)
-    colors = (points + 1) / 2
-    seen = []
-    for known in ((normals, colors), (None, colors), (None, None)):
-        with suppress(InputError):  # a style may refuse a cloud without normals or colours
-            seen.append(model.encode_views(points, *known))
-    return torch.cat(seen).float().cpu()
 
 
 def _sentence(name: str, error: Exception | None) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -84,20 +84,29 @@ def run(
     Yields:
         What came of each task, in their order.
     """
+    readings = read_items(dataset, [task.index for task in tasks])
+    with closing(readings), closing(stream(model, zip(tasks, readings, strict=True), workers)) as results:
+        yield from (done for _, done in results)
+
+
+def stream(
+    model: "PointCLIP", given: Iterable[tuple[Task, Reading]], workers: int | None = None
+) -> Generator[tuple[Reading, Done], None, None]:
+    """Encode shapes in threads as they are read; each is given back with what came of it."""
     on_cpu = model.device.type == "cpu"
     count = workers or (cores() if on_cpu else 1)
     threads = torch.get_num_threads()
     prepare = partial(torch.set_num_threads, 1 if on_cpu else threads)
     pool = ThreadPoolExecutor(count, "pointclip-encode", initializer=prepare)
-    waiting: deque[Future[Done]] = deque()
+    waiting: deque[tuple[Reading, Future[Done]]] = deque()
     try:
-        with closing(read_items(dataset, [task.index for task in tasks])) as readings:
-            for task, reading in zip(tasks, readings, strict=True):
-                waiting.append(pool.submit(encode_shape, model, task, reading))
-                while len(waiting) > count:
-                    yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        for task, reading in given:
+            waiting.append((reading, pool.submit(encode_shape, model, task, reading)))
+            while len(waiting) > count:
+                reading, future = waiting.popleft()
+                yield reading, future.result()
+        for reading, future in waiting:
+            yield reading, future.result()
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)

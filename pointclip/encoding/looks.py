@@ -12,7 +12,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from pointclip._base.seeds import draw
 from pointclip.errors import InputError
-from pointclip.points import PointCloud, augment
+from pointclip.points import MeshCloud, PointCloud, augment
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
@@ -96,15 +96,19 @@ class Look:
         cloud, generator = cloud.turned(self.up), draw(self.seed, f"augment/{fingerprint}", self.copy)
         if self.augmentation is not None:
             cloud = _changed(cloud, self.augmentation, generator)
-        pictures = model.render(*cloud.batched())[0]
+        pictures = model.render(cloud)[0]
         if self.augmentation is not None:
             pictures = shrink_and_move(pictures, self.augmentation.zoom, generator)
-        return pictures, model.style_for(cloud.normals).clip_normalized
+        return pictures, model.style_for(cloud).clip_normalized
 
 
 def _changed(cloud: PointCloud, augmentation: Augmentation, generator: torch.Generator) -> PointCloud:
-    changes: dict[str, Any] = {"yaw": augmentation.yaw_rad, "scale": augmentation.stretch}
-    changes |= {"jitter": augmentation.jitter, "shift": 0.0}
+    """Turn and stretch a shape, and roughen a cloud: noise on the vertices of a mesh would tear it along its seams."""
+    changes: dict[str, Any] = {"yaw": augmentation.yaw_rad, "scale": augmentation.stretch, "shift": 0.0}
+    if isinstance(cloud, MeshCloud):
+        vertices = augment(torch.from_numpy(cloud.mesh.vertices), generator, **changes)
+        return cloud.with_mesh(replace(cloud.mesh, vertices=vertices.numpy()))
+    changes["jitter"] = augmentation.jitter
     if cloud.normals is None:
         return replace(cloud, points=augment(cloud.points, generator, **changes))
     points, normals = augment(cloud.points, generator, normals=cloud.normals, **changes)

@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,27 +51,22 @@ def run(
         raise InputError("engine 'ray' loads the model in each worker: make it with PointCLIP.from_pretrained")
     device, precision = model.device.type, model.clip.precision.name
     again = partial(model.again, device=device, precision=precision)
-    crew = Crew(again, model.feature_spec.key, dataset, list(tasks), str(Path.cwd()))
-    yield from _run(crew, workers, gpus=int(device == "cuda"))
+    yield from _run((again, model.feature_spec.key, dataset, str(Path.cwd())), tasks, workers, int(device == "cuda"))
 
 
-@dataclass(frozen=True)
-class Crew:
-    """What a worker in another process needs to encode shapes as this one would. Picklable.
+class Worker:
+    """Encodes shapes in another process as this one would.
 
-    Attributes:
+    Args:
         again: Loads the model.
         key: Names all that decides what the model sees, see :class:`pointclip.feature_spec.FeatureSpec`.
         dataset: Where the shapes come from.
-        tasks: What to encode.
         folder: The working folder, where relative paths start.
     """
 
-    again: Callable[[], "PointCLIP"]
-    key: str
-    dataset: Dataset
-    tasks: list[Task]
-    folder: str
+    def __init__(self, again: Callable[[], "PointCLIP"], key: str, dataset: Dataset, folder: str) -> None:
+        self.again, self.key, self.dataset, self.folder = again, key, dataset, folder
+        self.model: PointCLIP | None = None
 
     def load(self) -> "PointCLIP":
         """Load the model, and use one thread of a processor, as every engine does.
@@ -89,52 +83,38 @@ class Crew:
             torch.set_num_threads(1)
         return model
 
-    def work(self, model: "PointCLIP", places: Sequence[int]) -> list[Done]:
-        """Do the tasks of these places in the list."""
-        tasks = [self.tasks[place] for place in places]
-        readings = read_items(self.dataset, [task.index for task in tasks], workers=1)
-        return [encode_shape(model, task, reading) for task, reading in zip(tasks, readings, strict=True)]
-
-
-class _Actor:
-    """A worker of the crew; it loads the model with its first shapes, once."""
-
-    def __init__(self, crew: Crew) -> None:
-        self.crew = crew
-        self.model: PointCLIP | None = None
-
-    def work(self, places: Sequence[int]) -> tuple[list[Done], str]:
-        """Give what came of some tasks, or why none can be done here."""
+    def work(self, tasks: Sequence[Task]) -> tuple[list[Done], str]:
+        """Give what came of some tasks, or why none can be done here; the first call loads the model."""
         try:
-            self.model = self.model or self.crew.load()
-            return self.crew.work(self.model, places), ""
+            self.model = self.model or self.load()
         except PointClipError as error:
             return [], str(error)
+        readings = read_items(self.dataset, [task.index for task in tasks], workers=1)
+        return [encode_shape(self.model, *pair) for pair in zip(tasks, readings, strict=True)], ""
 
 
-def _run(crew: Crew, workers: int | None, gpus: int) -> Generator[Done, None, None]:
+def _run(crew: tuple[Any, ...], tasks: Sequence[Task], workers: int | None, gpus: int) -> Generator[Done, None, None]:
     ray = require("ray", extra="cluster")
-    total = len(crew.tasks)
-    together = min(TOGETHER, max(1, total // 16))
-    pieces = [range(total)[start : start + together] for start in range(0, total, together)][::-1]
+    together = min(TOGETHER, max(1, len(tasks) // 16))
+    pieces = [tasks[start : start + together] for start in range(0, len(tasks), together)][::-1]
     patience = {"max_restarts": -1, "max_task_retries": TRIES - 1}
     with _cluster(ray, workers):
         have = max(1, int(ray.cluster_resources().get("GPU" if gpus else "CPU", 0)))
-        actor = ray.remote(num_cpus=1, num_gpus=gpus, **patience)(_Actor)
-        crew_there = ray.put(crew)
-        idle = [actor.remote(crew_there) for _ in range(min(workers or have, have, len(pieces)))]
-        busy: dict[Any, tuple[Any, range]] = {}
+        actor = ray.remote(num_cpus=1, num_gpus=gpus, **patience)(Worker)
+        crew_there = [ray.put(part) for part in crew]
+        idle = [actor.remote(*crew_there) for _ in range(min(workers or have, have, len(pieces)))]
+        busy: dict[Any, tuple[Any, Sequence[Task]]] = {}
         while pieces or busy:
             while idle and pieces:
                 worker, piece = idle.pop(), pieces.pop()
                 busy[worker.work.remote(piece)] = worker, piece
             (ready,), _ = ray.wait(list(busy))
             worker, piece = busy.pop(ready)
-            yield from _received(ray, ready, [crew.tasks[place].index for place in piece])
+            yield from _received(ray, ready, piece[0].index, piece[-1].index)
             idle.append(worker)
 
 
-def _received(ray: Any, ready: Any, indices: Sequence[int]) -> list[Done]:
+def _received(ray: Any, ready: Any, first: int, last: int) -> list[Done]:
     """Fetch what a worker has done.
 
     Raises:
@@ -144,7 +124,7 @@ def _received(ray: Any, ready: Any, indices: Sequence[int]) -> list[Done]:
         done, refused = ray.get(ready)
     except ray.exceptions.RayActorError as error:
         raise InputError(
-            f"{TRIES} workers were lost, each over the shapes {indices[0]} to {indices[-1]} of the dataset: find the "
+            f"{TRIES} workers were lost, each over the shapes {first} to {last} of the dataset: find the "
             "one with --engine local and leave it out"
         ) from error
     if refused:

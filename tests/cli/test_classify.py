@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 from support.command_line import run
 
@@ -246,3 +247,24 @@ def test_a_row_left_out_is_a_note(classify, shapes):
     (shapes / "scan.xyz").write_text("\n".join([*rows, "nan 0 0"]))
     ran = classify("scan.xyz", *LABELS, "--json")
     assert (ran.code, ran.json["shapes"][0]["notes"]) == (0, ["1 row with NaN or infinite coordinates left out"])
+
+
+def test_many_files_are_encoded_once_and_answered_as_few_are(classify, shapes, encoded):
+    for number in range(9):
+        trimesh.creation.box((1, 2, 1 + number)).export(f"{number}.stl")
+    (shapes / "4.stl").write_text("no mesh")
+    many = classify(".", "gone.obj", *LABELS, "--json", "--pose", "search", "--save-views", "views")
+    assert many.code == 2 and many.err.count("error:") == 3 and len(encoded) == 11 * 6
+    told = [entry for entry in many.json["shapes"] if not entry.get("error")]
+    assert len(told) == 11 and all(len(entry["pictures"]) == 2 for entry in told)
+    for entry in told[::3]:
+        few = classify(entry["path"], *LABELS, "--json", "--pose", "search").json["shapes"][0]
+        assert [(row["label"], pytest.approx(row["probability"], abs=1e-5)) for row in few["predictions"]] == [
+            (row["label"], row["probability"]) for row in entry["predictions"]
+        ]
+        assert {name: few[name] for name in ("path", "style", "up")} == {
+            name: entry[name] for name in ("path", "style", "up")
+        }
+    other = classify(".", "gone.obj", "--labels", "box,pole", "--json")
+    assert len(encoded) == 11 * 6
+    assert [entry["path"] for entry in other.json["shapes"]] == [entry["path"] for entry in many.json["shapes"]]

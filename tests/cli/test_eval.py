@@ -254,7 +254,7 @@ def test_ctrl_c_says_how_to_go_on(away, boxes, fixed, monkeypatch):
 
     monkeypatch.setattr("pointclip.evaluation.run.encode_dataset", stop)
     told = run("eval", boxes, "--out", "r", *fixed)
-    assert told.code == 130 and "5 shapes done: the same command goes on" in told.err
+    assert told.code == 130 and "what was done is kept: the same command goes on" in told.err
 
 
 CHILD = """

@@ -16,7 +16,7 @@ from support.boxes import write_box, write_boxes
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
-from pointclip.datasets.protocol import label_of
+from pointclip.datasets.protocol import UNREADABLE, label_of
 from pointclip.encoding import local
 from pointclip.encoding.job import encode, encode_dataset
 from pointclip.encoding.looks import Augmentation
@@ -264,6 +264,13 @@ def test_a_style_that_needs_what_a_shape_lacks_is_an_error_of_the_shape(tiny_fil
     whole = encode_dataset(model, solids, cache=cache).whole()
     assert all("colours" in error for error in whole.errors)
     assert len(whole) == 14
+
+
+def test_what_cannot_be_read_twice_is_not_found_again(model, boxes, cache, encoded, monkeypatch):
+    monkeypatch.setattr(ClassFolder, "fingerprint", lambda *_: f"{UNREADABLE}no regular file")
+    found = [encode(model, boxes, cache=cache) for _ in range(2)]
+    assert len(encoded) == 12 and torch.equal(*found)
+    assert not any(torch.equal(found[0][0], other) for other in found[0][1:])
 
 
 def test_rows_that_are_gone_while_they_are_read_are_told(model, boxes, cache):

@@ -138,8 +138,10 @@ def test_a_shape_that_kills_every_worker_ends_the_run(cluster, model, shapes, tm
 
 def test_a_worker_searches_poses_as_this_process_does(model, shapes, tmp_path, monkeypatch):
     def here(model, dataset, tasks, workers):
-        crew = engine_ray.Crew(model.again, model.feature_spec.key, dataset, tasks, ".")
-        yield from pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(crew)).work(model, range(len(tasks)))))
+        worker = engine_ray.Worker(*pickle.loads(pickle.dumps((model.again, model.feature_spec.key, dataset, "."))))
+        done, refused = pickle.loads(pickle.dumps(worker.work(tasks)))
+        assert not refused
+        yield from done
 
     monkeypatch.setitem(job.ENGINES, "ray", here)
     how = {"indices": range(4, 8), "pose": "search"}
@@ -155,7 +157,7 @@ def test_a_model_that_no_worker_could_load_is_refused(model, shapes, tmp_path):
 
 
 def test_a_worker_with_another_model_is_refused(model, shapes):
-    crew = partial(engine_ray.Crew, dataset=shapes, tasks=[], folder=str(Path.cwd()))
+    crew = partial(engine_ray.Worker, dataset=shapes, folder=str(Path.cwd()))
     other = partial(model.again, precision="bf16", device="cpu")
     threads = torch.get_num_threads()
     with pytest.raises(InputError, match="another model"):

@@ -158,7 +158,7 @@ def test_gradients_reach_the_points_that_stay(model):
 
 
 def test_features_with_and_without_do_not_share_a_cache(model):
-    from pointclip.encoding.job import store_folder
+    from pointclip.encoding.store import store_folder
 
     paths = {store_folder(pc.PointCLIP(model, "ring-2", drop_outliers=drop), "x") for drop in (True, False)}
     assert len(paths) == 2
