@@ -139,10 +139,10 @@ def _predicted(
     network: "PointCLIP | None", items: "Sequence[Item]", chosen: _options.Settings, top_k: int
 ) -> "Iterator[tuple[Item, Prediction | None]]":
     """Read and classify files in order; the features of many are kept."""
-    from pointclip.datasets.files import Files
+    from pointclip.datasets import Files
     from pointclip.encoding.clouds import encode_clouds, predict
     from pointclip.points import load
-    from pointclip.reading.clouds import read_clouds
+    from pointclip.reading import read_clouds
 
     how = (chosen.points, chosen.up, chosen.seed, chosen.drop_outliers)
     good = Files([item.path for item in items if item.error is None], *how)

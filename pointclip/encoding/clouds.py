@@ -9,15 +9,14 @@ import torch
 from torch import Tensor
 
 from pointclip import fusion
-from pointclip.datasets.protocol import Dataset, fingerprint_of
+from pointclip.datasets import Dataset, fingerprint_of
 from pointclip.encoding import local
 from pointclip.encoding.local import STAGES, Task
 from pointclip.encoding.looks import Look
 from pointclip.encoding.store import kept_as, kept_row, open_store
-from pointclip.points import PointCloud
-from pointclip.points.poses import ups_of
+from pointclip.points import PointCloud, ups_of
 from pointclip.prediction import Prediction
-from pointclip.reading.items import read_items
+from pointclip.reading import read_items
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
