@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pointclip.errors import InputError
-from pointclip.meshes import KNOWN_SUFFIXES, is_shape
+from pointclip.meshes import KNOWN_SUFFIXES, STDIN, is_shape
 from pointclip.points import PointCloud
 
 
@@ -51,6 +51,8 @@ def find_shapes(paths: Iterable[str | Path]) -> list[Item]:
 
 
 def _expand(path: str) -> list[Item]:
+    if path == STDIN:
+        return [Item(path)]
     if Path(path).is_dir():
         return _in_folder(path)
     if not Path(path).exists() and glob.has_magic(path):

@@ -10,16 +10,18 @@ from pointclip._base.words import counted
 from pointclip.errors import InputError
 from pointclip.meshes.arrays import read_npy, read_npz
 from pointclip.meshes.columns import as_colors
+from pointclip.meshes.exchange import read_3mf, read_dae
 from pointclip.meshes.foreign import WAYS
 from pointclip.meshes.geometry import Mesh, RawPoints
 from pointclip.meshes.off import read_off
+from pointclip.meshes.packed import PACKED, STDIN, names_one_shape, read_packed, read_stdin
 from pointclip.meshes.pcd import read_pcd
 from pointclip.meshes.ply import read_ply
 from pointclip.meshes.scene import from_scene, read_gltf, read_obj
 from pointclip.meshes.stl import read_stl
 from pointclip.meshes.text import looks_like_points, read_text
 
-__all__ = ["KNOWN_SUFFIXES", "Mesh", "RawPoints", "as_colors", "from_scene", "is_shape", "load_geometry"]
+__all__ = ["KNOWN_SUFFIXES", "STDIN", "Mesh", "RawPoints", "as_colors", "from_scene", "is_shape", "load_geometry"]
 
 _READERS: dict[str, Callable[[Path], Mesh | RawPoints]] = {
     "off": read_off,
@@ -28,12 +30,15 @@ _READERS: dict[str, Callable[[Path], Mesh | RawPoints]] = {
     "stl": read_stl,
     "glb": read_gltf,
     "gltf": read_gltf,
+    "dae": read_dae,
+    "3mf": read_3mf,
     "npy": read_npy,
     "npz": read_npz,
     "pcd": read_pcd,
     **dict.fromkeys(("xyz", "pts", "txt", "csv", "asc", "xyzrgb", "xyzn"), read_text),
 }
-KNOWN_SUFFIXES = tuple(f".{kind}" for kind in _READERS)
+_PLAIN = tuple(f".{kind}" for kind in _READERS)
+KNOWN_SUFFIXES = (*_PLAIN, *PACKED)
 _ANY_TEXT = (".txt", ".csv", ".asc")
 
 
@@ -46,6 +51,8 @@ def is_shape(path: str | Path) -> bool:
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    if suffix in PACKED:
+        return names_one_shape(path, tuple(kind for kind in _PLAIN if kind not in _ANY_TEXT))
     return suffix in KNOWN_SUFFIXES and (suffix not in _ANY_TEXT or looks_like_points(path))
 
 
@@ -54,10 +61,11 @@ def load_geometry(path: str | Path) -> Mesh | RawPoints:
 
     Meshes: .off (also glued headers), .obj with materials and textures, .ply, .stl, .glb and .gltf with all transforms
     applied. Clouds: .npy, .npz, .pcd, text (.xyz .pts .txt .csv .asc .xyzrgb .xyzn), and .ply, .obj, .off or glTF files
-    without faces.
+    without faces. With the extra ``formats`` also .dae and .3mf. A .gz file is read through, and so is a .zip file
+    that holds one shape.
 
     Args:
-        path: The file; its suffix says what it is, in capitals or not.
+        path: The file; its suffix says what it is, in capitals or not. ``-`` is standard input, whose first bytes do.
 
     Returns:
         A Mesh, or RawPoints without the rows that are NaN or infinite (organised .pcd files mark missing points so) or
@@ -76,8 +84,12 @@ def load_geometry(path: str | Path) -> Mesh | RawPoints:
         pointclip.errors.InputError: chair.step does not exist: check the path
     """
     path = Path(path)
+    if str(path) == STDIN:
+        return read_stdin(_PLAIN, load_geometry)
     try:
         _check_file(path)
+        if path.suffix.lower() in PACKED:
+            return read_packed(path, _PLAIN, load_geometry)
         with np.errstate(all="ignore"):  # numbers of damaged files overflow; what comes of it is checked
             geometry = _READERS[path.suffix[1:].lower()](path)
             return geometry if isinstance(geometry, Mesh) else _finite(path, geometry)

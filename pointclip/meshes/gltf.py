@@ -91,7 +91,7 @@ def _check_needs(path: Path, tree: Tree) -> None:
         needed.discard(_PACKED[0])
     packed = ", ".join(sorted(needed & set(_PACKED)))
     if packed:
-        how = ", or pip install DracoPy" if packed == _PACKED[0] else ""
+        how = ", or pip install 'pointclip[draco]'" if packed == _PACKED[0] else ""
         raise InputError(f"{path} is compressed with {packed}: export it without compression{how}")
     unknown = ", ".join(sorted(name for name in needed - set(_PACKED) if not _READ.fullmatch(name)))
     if unknown:
