@@ -14,6 +14,7 @@ from pointclip.cli import console as _console
 from pointclip.cli import options as _options
 from pointclip.cli import report
 from pointclip.cli.boundary import bounded, exit_code, sentence
+from pointclip.cli.kept import keeping
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -75,7 +76,13 @@ def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _
         bar = stack.enter_context(_console.progress(len(items)))
         tell = _teller(outputs.json, len(items))
         rows, faults = [], []
-        for row, error in _classified(network, items, chosen, top_k, root):
+        folders = {} if root is None else report.picture_folders([item.path for item in items], root)
+        answers, kept = partial(_classified, network, chosen=chosen, top_k=top_k, folders=folders), None
+        if network is not None and csv is not None and not csv.at_once:
+            kept = stack.enter_context(
+                keeping(csv.path, {**_as_run(chosen, network), "top": top_k, "at": outputs.save_views}, chosen, network)
+            )
+        for row, error in answers(items) if kept is None else kept.merged(items, answers):
             with bar.aside():
                 tell(row)
             bar.advance()
@@ -85,6 +92,8 @@ def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _
                 rows.append(row)
             if error is not None:
                 faults.append(exit_code(error))
+    if kept is not None:
+        kept.forget()
     if outputs.json:
         _console.write_json(report.as_document(rows, _as_run(chosen, network)))
     if faults and len(items) > 1:
@@ -119,13 +128,16 @@ def _teller(json: bool, total: int) -> Callable[[report.Row], None]:
 
 
 def _classified(
-    network: "PointCLIP | None", items: "Sequence[Item]", chosen: _options.Settings, top_k: int, root: Path | None
+    network: "PointCLIP | None",
+    items: "Sequence[Item]",
+    chosen: _options.Settings,
+    top_k: int,
+    folders: dict[str, Path],
 ) -> "Iterator[tuple[report.Row, Exception | None]]":
     """Yield each file's row, and the exception where there is one; without a network all files have one."""
     from pointclip.points import load
     from pointclip.reading.clouds import read_clouds
 
-    folders = {} if root is None else report.picture_folders([item.path for item in items], root)
     read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed, drop_outliers=chosen.drop_outliers)
     for item in read_clouds(items, read):
         if item.error is not None:

@@ -104,7 +104,8 @@ def test_interruption_is_a_sentence_and_leaves_no_half_file(classify, shapes, mo
     assert ran.code == 130
     assert ran.out.startswith("box.obj\n"), "what was done was told"
     assert ran.err.splitlines()[-1].startswith("error: interrupted")
-    assert sorted(path.name for path in shapes.iterdir()) == [".cache", "box.obj", "sub"]
+    assert "1 shape done, kept in out.csv.part: the same command goes on" in ran.err
+    assert sorted(path.name for path in shapes.iterdir()) == [".cache", "box.obj", "out.csv.part", "sub"]
 
 
 def test_a_fault_is_exit_code_1_and_says_how_to_get_the_traceback(classify, monkeypatch):
