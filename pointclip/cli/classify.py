@@ -15,6 +15,7 @@ from pointclip.cli import options as _options
 from pointclip.cli import report
 from pointclip.cli.boundary import bounded, exit_code, sentence
 from pointclip.cli.kept import keeping
+from pointclip.cli.notes import in_document, run_notes, tell_notes
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,8 +72,11 @@ def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _
         csv = None if outputs.csv is None else stack.enter_context(report.open_csv(outputs.csv))
         root = None if outputs.save_views is None else check_folder(outputs.save_views)
         network = None if all(item.error for item in items) else _options.load_network(chosen)
-        if network is not None and not outputs.json:
-            _console.say_note(_options.about(network))
+        notes = run_notes(paths, chosen.labels, network)
+        if not outputs.json:
+            tell_notes(notes)
+            if network is not None:
+                _console.say_note(_options.about(network))
         bar = stack.enter_context(_console.progress(len(items)))
         tell = _teller(outputs.json, len(items))
         rows, faults = [], []
@@ -95,7 +99,7 @@ def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _
     if kept is not None:
         kept.forget()
     if outputs.json:
-        _console.write_json(report.as_document(rows, _as_run(chosen, network)))
+        _console.write_json(report.as_document(rows, _as_run(chosen, network) | in_document(notes)))
     if faults and len(items) > 1:
         _console.say_error(f"{len(faults)} of {len(items)} shapes could not be classified")
     return min(faults, default=0)  # a fault of the program (1) weighs more than bad input (2)

@@ -11,7 +11,7 @@ from pointclip.errors import InputError
 from pointclip.meshes.arrays import read_npy, read_npz
 from pointclip.meshes.columns import as_colors
 from pointclip.meshes.exchange import read_3mf, read_dae
-from pointclip.meshes.foreign import WAYS
+from pointclip.meshes.foreign import UNREAD_SHAPES, WAYS
 from pointclip.meshes.geometry import Mesh, RawPoints
 from pointclip.meshes.off import read_off
 from pointclip.meshes.packed import PACKED, STDIN, names_one_shape, read_packed, read_stdin
@@ -21,7 +21,17 @@ from pointclip.meshes.scene import from_scene, read_gltf, read_obj
 from pointclip.meshes.stl import read_stl
 from pointclip.meshes.text import looks_like_points, read_text
 
-__all__ = ["KNOWN_SUFFIXES", "STDIN", "Mesh", "RawPoints", "as_colors", "from_scene", "is_shape", "load_geometry"]
+__all__ = [
+    "KNOWN_SUFFIXES",
+    "STDIN",
+    "Mesh",
+    "RawPoints",
+    "as_colors",
+    "from_scene",
+    "is_shape",
+    "is_unread_shape",
+    "load_geometry",
+]
 
 _READERS: dict[str, Callable[[Path], Mesh | RawPoints]] = {
     "off": read_off,
@@ -54,6 +64,17 @@ def is_shape(path: str | Path) -> bool:
     if suffix in PACKED:
         return names_one_shape(path, tuple(kind for kind in _PLAIN if kind not in _ANY_TEXT))
     return suffix in KNOWN_SUFFIXES and (suffix not in _ANY_TEXT or looks_like_points(path))
+
+
+def is_unread_shape(path: str | Path) -> bool:
+    """Tell whether a file that :func:`is_shape` leaves out is a shape all the same, of a type that is not read here.
+
+    Example:
+        >>> is_unread_shape("chair.fbx"), is_unread_shape("chair.obj"), is_unread_shape("notes.pdf")
+        (True, False, False)
+    """
+    suffix = Path(path).suffix.lower()
+    return suffix in UNREAD_SHAPES or (suffix == ".zip" and not is_shape(path))
 
 
 def load_geometry(path: str | Path) -> Mesh | RawPoints:

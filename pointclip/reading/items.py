@@ -243,9 +243,9 @@ def packed(reading: Reading) -> tuple[Reading, tuple[Any, ...] | None]:
     if cloud is None:
         return reading, None
     tensors = (cloud.points, cloud.normals, cloud.colors)
-    return replace(reading, cloud=None), (*(None if t is None else t.numpy() for t in tensors), cloud.name)
+    return replace(reading, cloud=None), (*(None if t is None else t.numpy() for t in tensors), cloud.name, cloud.notes)
 
 
-def _cloud(points: Any, normals: Any, colors: Any, name: str) -> PointCloud:
+def _cloud(points: Any, normals: Any, colors: Any, name: str, notes: tuple[str, ...]) -> PointCloud:
     normals, colors = (None if array is None else torch.from_numpy(array) for array in (normals, colors))
-    return PointCloud(torch.from_numpy(points), normals, colors, name)
+    return PointCloud(torch.from_numpy(points), normals, colors, name, notes)
