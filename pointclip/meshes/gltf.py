@@ -13,6 +13,8 @@ import numpy as np
 from pointclip._base.words import counted
 from pointclip.errors import InputError
 from pointclip.meshes.gltf_accessors import Accessors
+from pointclip.meshes.gltf_graph import flatten_deep
+from pointclip.meshes.gltf_surface import add_morphs, place_textures
 from pointclip.meshes.repair import REPAIR
 
 Tree = dict[str, Any]
@@ -106,6 +108,9 @@ def _tidied(path: Path, tree: Tree, rest: bytes, notes: list[str]) -> None:
     _open_fans(tree, accessors)
     _spread_copies(tree, accessors, notes)
     _drop_colliders(tree, notes)
+    add_morphs(tree, accessors)
+    place_textures(tree, accessors)
+    flatten_deep(tree)
     _take_glossy_colors(tree)
     accessors.append_to(tree)
 
