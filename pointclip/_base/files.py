@@ -1,5 +1,6 @@
 """Files that a user asked for: checked before the long work, written whole or not at all."""
 
+import errno
 import os
 import secrets
 import tempfile
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pointclip.errors import InputError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what the system says when nothing more goes into a place
 
 
 @contextmanager
@@ -36,7 +39,8 @@ def whole(path: str | Path) -> Iterator[Path]:
     with refusals(path, "name a file in a folder you can write to"):
         draft.open("ab").close()
     try:
-        yield draft
+        with full_disk(path):
+            yield draft
         if draft is not path:
             with refusals(path, "name a file in a folder you can write to"):
                 draft.replace(target)
@@ -125,6 +129,30 @@ def refusals(path: Path, remedy: str = "free some space, or name another place")
         raise  # the reader of a pipe has enough: no fault of the path
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}): {remedy}") from error
+
+
+@contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """Turn a disk that gets full, inside the block, into one sentence; other errors of the system pass.
+
+    Raises:
+        InputError: In place of an ``OSError`` for want of space.
+
+    Example:
+        >>> with full_disk(Path("a.txt")):
+        ...     raise OSError(errno.ENOSPC, "No space left on device")
+        Traceback (most recent call last):
+        ...
+        pointclip.errors.InputError: a.txt cannot be written (No space left on device): free some space, or name ...
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): free some space, or name another place"
+        ) from error
 
 
 def check_out(path: str | Path) -> None:

@@ -9,6 +9,7 @@ from typing import ParamSpec
 
 import typer
 
+from pointclip._base.files import FULL
 from pointclip.cli.console import say_error, unhook_stdout
 from pointclip.errors import PointClipError
 
@@ -46,6 +47,9 @@ def sentence(error: Exception) -> str:
         traceback.print_exception(error)
     if isinstance(error, PointClipError):
         return str(error)
+    if _is_full(error):
+        named = getattr(error, "filename", None) or "a folder of temporary or kept files"
+        return f"{named} cannot be written ({getattr(error, 'strerror', None) or error}): free some space"
     what = " ".join(str(error).split())[:300]
     return (
         f"a fault inside pointclip or a library, {type(error).__name__}{f': {what}' * bool(what)} "
@@ -55,4 +59,8 @@ def sentence(error: Exception) -> str:
 
 def exit_code(error: Exception) -> int:
     """Tell bad input from a fault."""
-    return EXIT_BAD_INPUT if isinstance(error, PointClipError) else EXIT_FAULT
+    return EXIT_BAD_INPUT if isinstance(error, PointClipError) or _is_full(error) else EXIT_FAULT
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, OSError) and (error.errno in FULL or "No space left" in str(error))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pointclip._base.checks import nearest
+from pointclip._base.files import FULL
 from pointclip._base.words import counted
 from pointclip.errors import InputError
 from pointclip.meshes.arrays import read_npy, read_npz
@@ -14,7 +15,7 @@ from pointclip.meshes.exchange import read_3mf, read_dae
 from pointclip.meshes.foreign import UNREAD_SHAPES, WAYS
 from pointclip.meshes.geometry import Mesh, RawPoints
 from pointclip.meshes.off import read_off
-from pointclip.meshes.packed import PACKED, STDIN, names_one_shape, read_packed, read_stdin
+from pointclip.meshes.packed import PACKED, STDIN, check_unpacked, names_one_shape, read_packed, read_stdin
 from pointclip.meshes.pcd import read_pcd
 from pointclip.meshes.ply import read_ply
 from pointclip.meshes.scene import from_scene, read_gltf, read_obj
@@ -27,6 +28,7 @@ __all__ = [
     "Mesh",
     "RawPoints",
     "as_colors",
+    "check_unpacked",
     "from_scene",
     "is_shape",
     "is_unread_shape",
@@ -115,6 +117,8 @@ def load_geometry(path: str | Path) -> Mesh | RawPoints:
             geometry = _READERS[path.suffix[1:].lower()](path)
             return geometry if isinstance(geometry, Mesh) else _finite(path, geometry)
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise InputError(f"{path} cannot be opened ({error.strerror or error}): check its permissions") from error
 
 

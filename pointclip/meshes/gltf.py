@@ -14,7 +14,7 @@ from pointclip._base.words import counted
 from pointclip.errors import InputError
 from pointclip.meshes.gltf_accessors import Accessors
 from pointclip.meshes.gltf_graph import flatten_deep
-from pointclip.meshes.gltf_surface import add_morphs, place_textures
+from pointclip.meshes.gltf_surface import add_morphs, check_colors, place_textures
 from pointclip.meshes.repair import REPAIR
 
 Tree = dict[str, Any]
@@ -104,6 +104,7 @@ def _tidied(path: Path, tree: Tree, rest: bytes, notes: list[str]) -> None:
     accessors = Accessors(path.parent, tree, rest[8:])
     _check_graph(path, tree)
     _name_a_scene(tree)
+    check_colors(tree)
     accessors.flatten()
     _open_fans(tree, accessors)
     _spread_copies(tree, accessors, notes)

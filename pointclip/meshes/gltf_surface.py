@@ -10,6 +10,19 @@ Tree = dict[str, Any]
 _TRANSFORM = "KHR_texture_transform"
 
 
+def check_colors(tree: Tree) -> None:
+    """Refuse vertex colours of another form than red, green, blue and perhaps alpha.
+
+    Raises:
+        ValueError: The file is damaged.
+    """
+    for mesh in tree.get("meshes", []):
+        for part in mesh["primitives"]:
+            index = part["attributes"].get("COLOR_0")
+            if index is not None and tree["accessors"][index]["type"] not in ("VEC3", "VEC4"):
+                raise ValueError("vertex colours of two numbers")
+
+
 def add_morphs(tree: Tree, accessors: Accessors) -> None:
     """Move the vertices as the weights of morph targets say: a node's own, else those of its mesh."""
     meshes, made = tree.get("meshes", []), {}

@@ -1,5 +1,8 @@
 """The command line around its commands: help, exit codes, interruptions, terminals, models and doctor."""
 
+import errno
+import gzip
+import os
 import re
 import signal
 import subprocess
@@ -106,6 +109,22 @@ def test_interruption_is_a_sentence_and_leaves_no_half_file(classify, shapes, mo
     assert ran.err.splitlines()[-1].startswith("error: interrupted")
     assert "1 shape done, kept in out.csv.part: the same command goes on" in ran.err
     assert sorted(path.name for path in shapes.iterdir()) == [".cache", "box.obj", "out.csv.part", "sub"]
+
+
+@pytest.mark.parametrize("where", ["pathlib.Path.write_bytes", "tempfile.TemporaryDirectory"])
+def test_a_full_disk_is_bad_input_whatever_was_to_be_written(fixed, shapes, monkeypatch, where):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    arguments = ("embed", "box.obj", "--out", "i.safetensors", "--views", "ring-2", "--points", 300, *fixed)
+    if where == "tempfile.TemporaryDirectory":
+        (shapes / "box.obj.gz").write_bytes(gzip.compress((shapes / "box.obj").read_bytes()))
+        arguments = ("show", "box.obj.gz", "--out", "sheet.png")
+    monkeypatch.setattr(where, full)
+    ran = run(*arguments)
+    assert ran.code == 2
+    assert "cannot be written (No space left on device): free some space" in ran.err.splitlines()[-1]
+    assert "fault" not in ran.err and not (shapes / "i.safetensors").exists()
 
 
 def test_a_fault_is_exit_code_1_and_says_how_to_get_the_traceback(classify, monkeypatch):
