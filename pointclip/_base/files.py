@@ -66,6 +66,7 @@ def check_folder(folder: str | Path) -> Path:
         'views'
     """
     folder = Path(folder)
+    check_name(folder)
     above = folder
     while not above.exists() and above != above.parent:
         above = above.parent
@@ -99,6 +100,7 @@ def check_file(path: Path) -> Path:
         >>> check_file(Path("views.txt")).name
         'views.txt'
     """
+    check_name(path)
     target = path.resolve()
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file to write")
@@ -109,6 +111,28 @@ def check_file(path: Path) -> Path:
     if target.exists() and not os.access(target, os.W_OK):
         raise InputError(f"{path} is read-only: name another file")
     return target
+
+
+def check_name(path: str | Path) -> None:
+    """Refuse a name that no file can have: too long, or with a zero byte.
+
+    Raises:
+        InputError: Saying so.
+
+    Example:
+        >>> check_name("a" * 5000)
+        Traceback (most recent call last):
+        ...
+        pointclip.errors.InputError: aaaa... cannot be a name (File name too long): shorten it
+    """
+    text = str(path)
+    try:
+        os.stat(text)  # noqa: PTH116  exists() of some versions of Python hides what is wrong
+    except ValueError as error:
+        raise InputError(f"{text[:40]!r} cannot be a name ({error}): check it") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(f"{text[:40]}... cannot be a name ({error.strerror}): shorten it") from error
 
 
 def _is_special(path: Path) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pointclip._base.files import check_name
 from pointclip.errors import InputError
 from pointclip.meshes import KNOWN_SUFFIXES, STDIN, is_shape, is_unread_shape
 from pointclip.points import PointCloud
@@ -61,7 +62,7 @@ def unread(paths: Iterable[str | Path]) -> dict[str, int]:
         >>> unread(["chair.obj"])
         {}
     """
-    folders = {os.path.realpath(path): str(path) for path in paths if Path(path).is_dir()}
+    folders = {os.path.realpath(path): str(path) for path in paths if os.path.isdir(path)}  # noqa: PTH112  no name is too long for it
     files = {os.path.realpath(path) for folder in folders.values() for path in _files(folder) if is_unread_shape(path)}
     return dict(Counter(Path(path).suffix.lower() for path in sorted(files)).most_common())
 
@@ -69,6 +70,10 @@ def unread(paths: Iterable[str | Path]) -> dict[str, int]:
 def _expand(path: str) -> list[Item]:
     if path == STDIN:
         return [Item(path)]
+    try:
+        check_name(path)
+    except InputError as error:
+        return [Item(path, error=error)]
     if Path(path).is_dir():
         return _in_folder(path)
     if not Path(path).exists() and glob.has_magic(path):

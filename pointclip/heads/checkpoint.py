@@ -127,7 +127,14 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         head.load_state_dict(tensors)
         spec, labels, about = FeatureSpec(**config.pop("eye")), tuple(config.pop("labels")), config.pop("about")
         _check(spec, labels, head)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        AttributeError,
+        OverflowError,
+    ) as error:  # RecursionError too
         if isinstance(error, WeightsError):
             raise
         raise WeightsError(f"{path} does not fit this version of pointclip ({error}): fit it again") from error

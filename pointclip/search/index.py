@@ -169,7 +169,9 @@ class ShapeIndex:
             raise InputError(f"{path} does not exist: check the path, or make it with pointclip embed") from error
         except (OSError, SafetensorError) as error:
             raise InputError(f"{path} is cut or no safetensors file ({error}): embed the shapes again") from error
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            if isinstance(error, InputError):
+                raise
             raise InputError(f"{path} is no index of shapes: name a file that pointclip embed wrote") from error
         self.channels = self._features.get_shape()[1]
 

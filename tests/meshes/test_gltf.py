@@ -126,6 +126,13 @@ def test_textures_lie_where_the_file_says(tmp_path, uv, texture, attribute, righ
     assert np.allclose(colors_over(textured(tmp_path / "a.gltf", uv, texture, attribute)), right, atol=0.02)
 
 
+def test_vertex_colours_of_two_numbers_are_refused(tmp_path):
+    part = {"attributes": {"POSITION": 0, "COLOR_0": 2}, "indices": 1}
+    tree = {"meshes": [{"primitives": [part]}], "nodes": [{"mesh": 0}], "scenes": [{"nodes": [0]}]}
+    with pytest.raises(InputError, match="is damaged or no .gltf file"):
+        gltf(tmp_path / "a.gltf", [QUAD, FACES, FLIPPED], tree)
+
+
 def test_matrices_of_nodes():
     random = np.random.default_rng(0)
     for _ in range(5):
