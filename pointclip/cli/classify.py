@@ -160,7 +160,7 @@ def _classified(
 
 def _failed(path: str, error: Exception) -> report.Row:
     text = sentence(error)
-    return report.Row(path, error=text if path in text else f"{path}: {text}")
+    return report.Row(path, error=text if str(Path(path)) in text else f"{path}: {text}")
 
 
 def _style(network: "PointCLIP", cloud: "PointCloud") -> str:

@@ -112,7 +112,7 @@ def _run(paths: Sequence[str], chosen: _options.Settings, wishes: _Wishes, answe
                     _tell(told[-1])
         except Exception as error:  # the other shapes are still to be shown
             text = sentence(error)
-            told.append({"path": item.path, "error": text if item.path in text else f"{item.path}: {text}"})
+            told.append({"path": item.path, "error": text if str(Path(item.path)) in text else f"{item.path}: {text}"})
             _console.say_error(told[-1]["error"])
             faults.append(exit_code(error))
     if json:

@@ -15,7 +15,7 @@ from pointclip.meshes.exchange import read_3mf, read_dae
 from pointclip.meshes.foreign import UNREAD_SHAPES, WAYS
 from pointclip.meshes.geometry import Mesh, RawPoints
 from pointclip.meshes.off import read_off
-from pointclip.meshes.packed import PACKED, STDIN, check_unpacked, names_one_shape, read_packed, read_stdin
+from pointclip.meshes.packed import PACKED, STDIN, check_unpacked, kind_of, names_one_shape, read_packed, read_stdin
 from pointclip.meshes.pcd import read_pcd
 from pointclip.meshes.ply import read_ply
 from pointclip.meshes.scene import from_scene, read_gltf, read_obj
@@ -114,7 +114,7 @@ def load_geometry(path: str | Path) -> Mesh | RawPoints:
         if path.suffix.lower() in PACKED:
             return read_packed(path, _PLAIN, load_geometry)
         with np.errstate(all="ignore"):  # numbers of damaged files overflow; what comes of it is checked
-            geometry = _READERS[path.suffix[1:].lower()](path)
+            geometry = _READERS[_kind(path)](path)
             return geometry if isinstance(geometry, Mesh) else _finite(path, geometry)
     except OSError as error:
         if error.errno in FULL:
@@ -123,6 +123,8 @@ def load_geometry(path: str | Path) -> Mesh | RawPoints:
 
 
 def _check_file(path: Path) -> None:
+    if path.is_symlink() and not path.exists():
+        raise InputError(f"{path} is a link to {path.resolve()}, which does not exist: mend the link")
     if not path.exists():
         raise InputError(f"{path} does not exist: check the path")
     if path.is_dir():
@@ -132,11 +134,23 @@ def _check_file(path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix in WAYS:
         raise InputError(f"{path} is a {suffix} file, which is not read: {WAYS[suffix]}")
-    if suffix not in KNOWN_SUFFIXES:
-        named = f"has the unknown file type {suffix}" if suffix else "has no file type at the end of its name"
-        raise InputError(f"{path} {named}: {nearest(suffix, KNOWN_SUFFIXES)}")
+    if suffix and suffix not in KNOWN_SUFFIXES:
+        raise InputError(f"{path} has the unknown file type {suffix}: {nearest(suffix, KNOWN_SUFFIXES)}")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty: export or copy it again")
+
+
+def _kind(path: Path) -> str:
+    """Name the type that a file's name says it has, or without one its first bytes.
+
+    Raises:
+        InputError: Neither does.
+    """
+    kind = path.suffix[1:].lower() or kind_of(path.read_bytes())
+    if kind not in _READERS:
+        known = " ".join(KNOWN_SUFFIXES)
+        raise InputError(f"{path} has no file type at the end of its name, and begins like no shape. Known: {known}")
+    return kind
 
 
 def _finite(path: Path, cloud: RawPoints) -> RawPoints:

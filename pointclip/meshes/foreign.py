@@ -20,5 +20,7 @@ WAYS = {
     **dict.fromkeys((".pt", ".pth", ".pkl", ".mat", ".h5", ".hdf5"), _TENSOR),
     **dict.fromkeys(_FIELDS, "open it in ParaView and save it as .ply or .stl"),
     **dict.fromkeys(_SPLATS, "convert it to a .ply of splats, as SuperSplat does"),
+    ".mtl": "it holds the colours of an .obj file: name that one",
+    ".json": "a list of class names goes to --labels-file",
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".gif", ".webp"), "a picture is no shape: give a mesh or a point cloud"),
 }
