@@ -1,12 +1,11 @@
 """The scripts of ``shared/field_cases`` beside the repository: each file they write is read as its script says."""
 
-import os
-import runpy
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.field_cases import needed, scripts, write
 
 from pointclip.datasets.paths import find_shapes
 from pointclip.errors import InputError
@@ -14,13 +13,7 @@ from pointclip.meshes import Mesh, RawPoints, load_geometry
 from pointclip.points import load
 from pointclip.prompts.sentences import read_labels
 
-ROOT = Path(__file__).parents[2]
-PLACES = [
-    Path(os.environ.get("POINTCLIP_FIELD_CASES", "nowhere")),
-    *(r / "shared/field_cases" for r in (ROOT, ROOT.parent)),
-]
-CASES = next((place for place in PLACES if place.is_dir()), None)
-pytestmark = pytest.mark.skipif(CASES is None, reason="shared/field_cases does not lie beside the repository")
+pytestmark = needed
 
 Geometry = Mesh | RawPoints
 Check = Callable[[str], None]
@@ -216,9 +209,8 @@ RIGHT: dict[str, dict[str, Check]] = {
 
 @pytest.mark.parametrize("script", RIGHT)
 def test_every_file_is_read_as_its_script_says(tmp_path, monkeypatch, capfd, recwarn, script):
-    assert CASES is not None
     monkeypatch.chdir(tmp_path)
-    runpy.run_path(str(CASES / f"{script}.py"))
+    write(script)
     recwarn.clear()
     capfd.readouterr()
     wrong = {}
@@ -232,5 +224,4 @@ def test_every_file_is_read_as_its_script_says(tmp_path, monkeypatch, capfd, rec
 
 
 def test_no_script_is_left_out():
-    assert CASES is not None
-    assert {path.stem for path in CASES.glob("*.py")} == set(RIGHT)
+    assert scripts() == set(RIGHT)
