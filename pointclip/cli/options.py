@@ -47,7 +47,9 @@ class Engine(str, Enum):
 
 Paths = Annotated[
     list[str],
-    typer.Argument(metavar="PATH", help="Files, folders (searched to any depth) or quoted patterns such as '*.obj'."),
+    typer.Argument(
+        metavar="PATH", help="Files, folders (searched to any depth) or quoted patterns ('*.obj'); - is standard input."
+    ),
 ]
 Model = Annotated[
     str,

@@ -13,8 +13,8 @@ import numpy as np
 from pointclip._base.words import counted
 from pointclip.errors import InputError
 from pointclip.meshes.gltf_accessors import Accessors
-from pointclip.meshes.gltf_graph import flatten_deep
-from pointclip.meshes.gltf_surface import add_morphs, check_colors, place_textures
+from pointclip.meshes.gltf_graph import check_references, flatten_deep
+from pointclip.meshes.gltf_surface import add_morphs, check_colors, drop_large_pictures, place_textures
 from pointclip.meshes.repair import REPAIR
 
 Tree = dict[str, Any]
@@ -101,6 +101,7 @@ def _check_needs(path: Path, tree: Tree) -> None:
 
 
 def _tidied(path: Path, tree: Tree, rest: bytes, notes: list[str]) -> None:
+    check_references(tree)
     accessors = Accessors(path.parent, tree, rest[8:])
     _check_graph(path, tree)
     _name_a_scene(tree)
@@ -111,6 +112,7 @@ def _tidied(path: Path, tree: Tree, rest: bytes, notes: list[str]) -> None:
     _drop_colliders(tree, notes)
     add_morphs(tree, accessors)
     place_textures(tree, accessors)
+    drop_large_pictures(tree, accessors, notes)
     flatten_deep(tree)
     _take_glossy_colors(tree)
     accessors.append_to(tree)

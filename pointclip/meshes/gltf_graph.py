@@ -6,6 +6,43 @@ import numpy as np
 
 Tree = dict[str, Any]
 _DEEP = 100
+_REFERENCES = frozenset(
+    (
+        "attributes",
+        "indices",
+        "mesh",
+        "material",
+        "children",
+        "nodes",
+        "scene",
+        "bufferView",
+        "buffer",
+        "source",
+        "index",
+    )
+)
+
+
+def check_references(tree: Tree) -> None:
+    """Refuse numbers of parts that are below zero, which would count from the end.
+
+    Raises:
+        ValueError: There is one.
+    """
+    waiting: list[tuple[str, Any]] = [("", tree)]
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, dict):
+            inside = "attributes" if key in ("attributes", "targets") else ""
+            waiting += [(inside or name, part) for name, part in value.items()]
+        elif isinstance(value, list):
+            waiting += [(key, part) for part in value] if key in _REFERENCES or _holds_parts(value) else []
+        elif key in _REFERENCES and isinstance(value, int | float) and value < 0:
+            raise ValueError(f"a part of the number {value}")
+
+
+def _holds_parts(values: list[Any]) -> bool:
+    return any(isinstance(value, dict | list) for value in values)
 
 
 def flatten_deep(tree: Tree) -> None:

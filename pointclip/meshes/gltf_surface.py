@@ -1,12 +1,18 @@
 """What glTF says of a surface beside its triangles: shapes it morphs into, and where its texture lies."""
 
+import base64
 from typing import Any
 
 import numpy as np
 
+from pointclip._base.words import counted
 from pointclip.meshes.gltf_accessors import Accessors
+from pointclip.meshes.pictures import too_large
 
 Tree = dict[str, Any]
+_DOT = (  # a picture of one pixel
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 _TRANSFORM = "KHR_texture_transform"
 
 
@@ -50,6 +56,29 @@ def _morphed(part: Tree, weights: list[float], accessors: Accessors) -> Tree:
                 rows = rows + np.float32(weight) * accessors.read(target["POSITION"]).astype(np.float32)
         attributes["POSITION"] = accessors.add(rows, "VEC3")
     return {**{key: value for key, value in part.items() if key != "targets"}, "attributes": attributes}
+
+
+def drop_large_pictures(tree: Tree, accessors: Accessors, notes: list[str]) -> None:
+    """Leave out the pictures inside the file that unpack to more pixels than any texture needs."""
+    large = set()
+    for index, image in enumerate(tree.get("images", [])):
+        uri = image.get("uri", "")
+        if "bufferView" in image:
+            data = accessors.view(image["bufferView"])
+        else:
+            data = base64.b64decode(uri.partition("base64,")[2][:90_000]) if uri.startswith("data:") else b""
+        if too_large(data):
+            large.add(index)
+    if not large:
+        return
+    gone = {at for at, texture in enumerate(tree.get("textures", [])) if texture.get("source") in large}
+    for material in tree.get("materials", []):
+        plain = material.get("pbrMetallicRoughness", {})
+        if plain.get("baseColorTexture", {}).get("index") in gone:
+            del plain["baseColorTexture"]
+    for index in large:
+        tree["images"][index] = {"uri": _DOT}
+    notes.append(f"{counted(len(large), 'picture')} too large to be a texture, so its colours are left out")
 
 
 def place_textures(tree: Tree, accessors: Accessors) -> None:

@@ -50,8 +50,7 @@ def read_scene(path: Path, kind: str, data: bytes, notes: list[str]) -> Mesh | R
     """
     resolver = companions(path)
     geometry = from_scene(_open(path, kind, data, resolver), str(path))
-    missing = dict.fromkeys(Path(name.replace("\\", "/").strip()).name for name in resolver.missing)
-    notes += [f"{name} was not found, so its colours are left out" for name in missing]
+    notes += [f"{what}, so its colours are left out" for what in dict.fromkeys(resolver.missing)]
     return replace(geometry, notes=(*geometry.notes, *notes))
 
 

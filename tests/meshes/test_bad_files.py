@@ -30,6 +30,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "shape": ("abc", r"no file type.*Known: .*\.obj"),
     "nan.obj": ("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "NaN or infinite coordinates in 1 of 3 vertices"),
     "inf.off": ("OFF\n3 1 0\n0 0 inf\n1 0 0\n0 1 0\n3 0 1 2\n", "NaN or infinite"),
+    "vast.obj": ("v 0 0 1e308\nv 1 0 0\nv 0 -1e308 0\nf 1 2 3\n", "NaN or infinite coordinates in 2 of 3 vertices"),
     "index.obj": (TRIANGLE + "f 1 2 7\n", "export it again"),
     "index.off": ("OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 9\n", "export it again"),
     "letters.obj": (TRIANGLE + "f a b c\n", "export it again"),

@@ -133,6 +133,13 @@ def test_vertex_colours_of_two_numbers_are_refused(tmp_path):
         gltf(tmp_path / "a.gltf", [QUAD, FACES, FLIPPED], tree)
 
 
+def test_numbers_of_parts_below_zero_are_refused(tmp_path):
+    for wrong in ({"attributes": {"POSITION": -3}}, {"attributes": {"POSITION": 0}, "indices": -1}):
+        tree = {"meshes": [{"primitives": [wrong]}], "nodes": [{"mesh": 0}], "scenes": [{"nodes": [0]}]}
+        with pytest.raises(InputError, match="is damaged or no .gltf file"):
+            gltf(tmp_path / "a.gltf", [QUAD, FACES, FLIPPED], tree)
+
+
 def test_matrices_of_nodes():
     random = np.random.default_rng(0)
     for _ in range(5):
