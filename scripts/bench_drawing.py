@@ -51,12 +51,11 @@ def _shapes(given: Any) -> list[MeshCloud]:
 
 
 def _measured(given: Any) -> dict[str, list[float]]:
-    rig = pc.views("ring-6")
+    rig, grey = pc.views("ring-6"), images.style("shaded")
     found: dict[str, list[float]] = {}
     for shape in _shapes(given):
         bare = PointCloud(shape.points, shape.normals).subset(given.cloud_points)
         style = images.fitting_style(shape)
-        grey = images.style("shaded")
         tasks: dict[str, Callable[[], Any]] = {
             "triangles, auto": lambda s=shape, t=style: images.render_mesh(_fresh(s), rig, t, SIZE),  # type: ignore[misc]
             "triangles, shaded": lambda s=shape: images.render_mesh(_fresh(s), rig, grey, SIZE),  # type: ignore[misc]

@@ -104,8 +104,8 @@ def classify(fixed, shapes):
     """Run ``pointclip classify`` with the tiny tower, few views and few points."""
     from support.command_line import run
 
-    def call(*arguments, env=None):
-        return run("classify", *fixed, "--views", "ring-2", "--points", 300, *arguments, env=env)
+    def call(*arguments, **how):
+        return run("classify", *fixed, "--views", "ring-2", "--points", 300, *arguments, **how)
 
     return call
 

@@ -14,6 +14,8 @@ from pointclip.cli import console as _console
 from pointclip.cli import options as _options
 from pointclip.cli import report
 from pointclip.cli.boundary import bounded, exit_code, sentence
+from pointclip.cli.kept import keeping
+from pointclip.cli.notes import in_document, run_notes, tell_notes
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,12 +74,21 @@ def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _
         csv = None if outputs.csv is None else stack.enter_context(report.open_csv(outputs.csv))
         root = None if outputs.save_views is None else check_folder(outputs.save_views)
         network = None if all(item.error for item in items) else _options.load_network(chosen)
-        if network is not None and not outputs.json:
-            _console.say_note(_options.about(network))
+        notes = run_notes(paths, chosen.labels, network)
+        if not outputs.json:
+            tell_notes(notes)
+            if network is not None:
+                _console.say_note(_options.about(network))
         bar = stack.enter_context(_console.progress(len(items)))
         tell = _teller(outputs.json, len(items))
         rows, faults = [], []
-        for row, error in _classified(network, items, chosen, top_k, root):
+        folders = {} if root is None else report.picture_folders([item.path for item in items], root)
+        answers, kept = partial(_classified, network, chosen=chosen, top_k=top_k, folders=folders), None
+        if network is not None and csv is not None and not csv.at_once:
+            kept = stack.enter_context(
+                keeping(csv.path, {**_as_run(chosen, network), "top": top_k, "at": outputs.save_views}, chosen, network)
+            )
+        for row, error in answers(items) if kept is None else kept.merged(items, answers):
             with bar.aside():
                 tell(row)
             bar.advance()
@@ -87,8 +98,10 @@ def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _
                 rows.append(row)
             if error is not None:
                 faults.append(exit_code(error))
+    if kept is not None:
+        kept.forget()
     if outputs.json:
-        _console.write_json(report.as_document(rows, _as_run(chosen, network)))
+        _console.write_json(report.as_document(rows, _as_run(chosen, network) | in_document(notes)))
     if faults and len(items) > 1:
         _console.say_error(f"{len(faults)} of {len(items)} shapes could not be classified")
     return min(faults, default=0)  # a fault of the program (1) weighs more than bad input (2)
@@ -121,10 +134,13 @@ def _teller(json: bool, total: int) -> Callable[[report.Row], None]:
 
 
 def _classified(
-    network: "PointCLIP | None", items: "Sequence[Item]", chosen: _options.Settings, top_k: int, root: Path | None
+    network: "PointCLIP | None",
+    items: "Sequence[Item]",
+    chosen: _options.Settings,
+    top_k: int,
+    folders: dict[str, Path],
 ) -> "Iterator[tuple[report.Row, Exception | None]]":
     """Yield each file's row, and the exception where there is one; without a network all files have one."""
-    folders = {} if root is None else report.picture_folders([item.path for item in items], root)
     for item, prediction in _predicted(network, items, chosen, top_k):
         if item.error is not None:
             yield _failed(item.path, item.error), item.error
@@ -173,7 +189,7 @@ def _predicted(
 
 def _failed(path: str, error: Exception) -> report.Row:
     text = sentence(error)
-    return report.Row(path, error=text if path in text else f"{path}: {text}")
+    return report.Row(path, error=text if str(Path(path)) in text else f"{path}: {text}")
 
 
 def _style(network: "PointCLIP", cloud: "PointCloud") -> str:

@@ -204,6 +204,8 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "cache folder": _cache_folder,
     "open3d": lambda: _optional("open3d", "pip install 'pointclip[viz]'"),
     "h5py": lambda: _optional("h5py", "pip install 'pointclip[data]'"),
+    "collada": lambda: _optional("collada", "pip install 'pointclip[formats]' for .dae and .3mf files"),
+    "DracoPy": lambda: _optional("DracoPy", "pip install 'pointclip[draco]' for compressed glTF files"),
     "ray": lambda: _optional("ray", "pip install 'pointclip[cluster]'"),
     "pytorch3d": lambda: _optional("pytorch3d", "see pytorch3d.org; only for exchanging data with it"),
 }

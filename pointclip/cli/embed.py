@@ -12,6 +12,7 @@ from pointclip._base.words import counted
 from pointclip.cli import console as _console
 from pointclip.cli import options as _options
 from pointclip.cli.boundary import EXIT_BAD_INPUT, bounded
+from pointclip.cli.notes import in_document, run_notes, tell_notes
 from pointclip.cli.report import shown
 from pointclip.errors import InputError
 
@@ -57,7 +58,9 @@ def _run(
     if not len(shapes):
         raise InputError(f"there is no shape to embed, so {out} was not written")
     network = _options.load_network(chosen)
+    notes = run_notes(paths)
     if not json:
+        tell_notes(notes)
         _console.say_note(_options.about(network))
     with _console.kept_progress() as bar:
         made = make_index(network, shapes, out, engine=engine, workers=workers, watch=bar.reach)
@@ -69,7 +72,7 @@ def _run(
     if json:
         settings = {name: value for name, value in asdict(chosen).items() if name not in ("labels", "templates")}
         failed = [{"path": path, "error": error} for path, error in left_out]
-        counts = {"shapes": made.shapes, "channels": made.channels, "left_out": failed}
+        counts = {"shapes": made.shapes, "channels": made.channels, "left_out": failed, **in_document(notes)}
         _console.write_json({"pointclip": __version__, "index": out, **settings, **counts})
     else:
         text = f": {counted(made.shapes, 'shape')}, {made.channels} channels"

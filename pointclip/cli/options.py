@@ -30,7 +30,9 @@ Surface = Enum("Surface", {"AUTO": "auto", "TRIANGLES": "triangles", "POINTS": "
 
 Paths = Annotated[
     list[str],
-    typer.Argument(metavar="PATH", help="Files, folders (searched to any depth) or quoted patterns such as '*.obj'."),
+    typer.Argument(
+        metavar="PATH", help="Files, folders (searched to any depth) or quoted patterns ('*.obj'); - is standard input."
+    ),
 ]
 Model = Annotated[
     str,

@@ -170,8 +170,28 @@ class Hdf5Clouds:
         if path not in self._open:
             file = require("h5py", extra="data").File(path, "r")
             wanted = ("data", "normal", "mask") if self.drop_masked else ("data", "normal")
-            self._open[path] = file, {name: file[name] for name in wanted if name in file}
+            self._open[path] = file, {name: _array(path, file, name) for name in wanted if name in file}
         return self._open[path][1]
+
+
+def _array(path: Path, file: Any, name: str) -> Any:
+    """Give an array that lies in the file itself: a link or a storage elsewhere could name any file of the reader.
+
+    Raises:
+        DatasetError: It lies elsewhere, or is no array.
+        KeyError: It is not there.
+    """
+    h5py = require("h5py", extra="data")
+    link = file.get(name, getlink=True)
+    array = None if isinstance(link, h5py.ExternalLink) else file[name]
+    if (
+        not isinstance(array, h5py.Dataset)
+        or array.external
+        or array.is_virtual
+        or array.file.filename != file.filename
+    ):
+        raise DatasetError(f"{path}: {name} is no array of this file, and links are not followed: copy the array in")
+    return array
 
 
 def _numbers(path: Path, count: int, how_to_get: str) -> list[int]:
@@ -181,8 +201,11 @@ def _numbers(path: Path, count: int, how_to_get: str) -> list[int]:
         raise DatasetError(f"{path} is not there. {how_to_get}")
     try:
         with h5py.File(path, "r") as file:
-            shape, numbers = file["data"].shape, np.asarray(file["label"]).reshape(-1).astype(np.int64)
+            shape = _array(path, file, "data").shape
+            numbers = np.asarray(_array(path, file, "label")).reshape(-1).astype(np.int64)
     except (OSError, KeyError, ValueError) as error:
+        if isinstance(error, DatasetError):
+            raise
         reason = " ".join(str(error).split())
         raise DatasetError(f"{path} is no HDF5 file with data and label ({reason}). {how_to_get}") from error
     if len(shape) != 3 or shape[2] != 3 or shape[0] != len(numbers):

@@ -13,6 +13,7 @@ from pointclip.points import PointCloud, load
 _NAMED_FILES = {
     ".obj": rb"^\s*mtllib\s+(.+?)\s*$",
     ".mtl": rb"^\s*(?:map_\w+|bump|disp|decal)\s+(?:-\S+\s+\S+\s+)*(.+?)\s*$",
+    ".dae": rb"<init_from>\s*(?:file:/+)?([^<]+?)\s*</init_from>",
     ".gltf": rb'"uri"\s*:\s*"([^"]+)"',
 }
 OUTLIERS_KEPT = ", outliers kept"  # at the end of a fingerprint

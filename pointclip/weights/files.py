@@ -65,7 +65,7 @@ def check_config(config: Path) -> None:
     """
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{config} is not readable JSON: {error}") from error
     model_cfg = content.get("model_cfg") if isinstance(content, dict) else None
     if not isinstance(model_cfg, dict) or not {"embed_dim", "vision_cfg", "text_cfg"} <= model_cfg.keys():
@@ -121,6 +121,8 @@ def summary(error: BaseException, architecture: str) -> str:
     text = str(error)
     if "Error(s) in loading state_dict" not in text:
         first = (text.strip().splitlines() or [type(error).__name__])[0]
+        if "weights_only" in text:  # torch's own words advise to run the code in it
+            first = "it is cut, or holds more than tensors"
         return f"it is damaged or no weight file ({type(error).__name__}: {first[:_MOST_WORDS]})"
     parts = [_listed(kind, _names(text, kind)) for kind in ("Missing", "Unexpected")]
     sizes = re.findall(r"size mismatch for ([^:]+):", text)

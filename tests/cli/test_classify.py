@@ -242,6 +242,31 @@ def test_a_file_given_to_labels_is_no_class(classify, shapes, name):
     assert ran.err.splitlines()[-1].endswith("give a file of names to --labels-file")
 
 
+def test_shapes_of_a_folder_that_are_not_read_are_counted(classify, shapes):
+    for name in ("a.fbx", "sub/b.FBX", "sub/c.step", ".hidden.fbx", "notes.pdf", "readme.txt"):
+        (shapes / name).write_text("nothing")
+    ran = classify(".", *LABELS)
+    assert ran.code == 0
+    assert "note: left out of the folders: 2 .fbx, 1 .step (name one" in ran.err
+    assert classify(".", *LABELS, "--json").json["notes"][0].startswith("left out of the folders: 2 .fbx, 1 .step")
+    assert "notes" not in classify("box.obj", *LABELS, "--json").json
+
+
+def test_labels_of_one_prompt_are_noted(classify, shapes):
+    (shapes / "words.json").write_text('{"ball": ["a thing."], "box": ["a thing."]}')
+    ran = classify("box.obj", "--labels", "ball,box", "--templates", "words.json")
+    assert ran.code == 0 and "note: the text tower cannot tell 'ball' from 'box'" in ran.err
+
+
+def test_a_shape_from_standard_input(classify, shapes):
+    data = (shapes / "sub" / "ball.ply").read_bytes()
+    truth = classify("sub/ball.ply", *LABELS, "--json").json["shapes"][0]
+    ran = classify("-", *LABELS, "--json", "--csv", "out.csv", input=data)
+    assert ran.code == 0, ran.err
+    assert ran.json["shapes"] == [{**truth, "path": "-"}]
+    assert list(csv.DictReader(open("out.csv", newline="")))[0]["path"] == "-"  # noqa: PTH123, SIM115, RUF015
+
+
 def test_a_row_left_out_is_a_note(classify, shapes):
     rows = [f"{k % 7} {k % 5} {k % 3}" for k in range(200)]
     (shapes / "scan.xyz").write_text("\n".join([*rows, "nan 0 0"]))
