@@ -192,6 +192,19 @@ def test_the_model_feeds_the_papers_depths_as_they_are(tiny, own_cache):
     assert not torch.allclose(both.encode_views(points), model.encode_views(points), atol=1e-2)
 
 
+def test_the_model_feeds_v2s_pictures_without_mean_and_deviation(tiny, own_cache):
+    """From points to features: the bare tower's on the transcription's picture, however large and wherever the cloud."""
+    loaded = weights.random("tiny-vit", seed=1)
+    model = pc.PointCLIP(FrozenClip(loaded, "cpu", "fp32"), views="realistic-10", style="realistic")
+    points = cloud(5).float()
+    pictures = np.stack([resize(v2_picture(points.numpy(), angles), 32) for angles in V2])
+    with torch.inference_mode():
+        grey = torch.from_numpy(pictures).float()[:, None].expand(-1, 3, -1, -1)
+        expected = loaded.model.encode_image(grey, normalize=True)
+    for moved in (points, 8 * points + 4):
+        assert torch.nn.functional.cosine_similarity(model.encode_views(moved[None])[0], expected).min() > 1 - 1e-5
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_encoder_leaves_mean_and_deviation_out_when_told(channels, tiny, own_cache):
     loaded = weights.random("tiny-rn", seed=1)
