@@ -193,7 +193,7 @@ def test_the_model_feeds_the_papers_depths_as_they_are(tiny, own_cache):
 
 
 def test_the_model_feeds_v2s_pictures_without_mean_and_deviation(tiny, own_cache):
-    """From points to features: the bare tower's on the transcription's picture, however large and wherever the cloud."""
+    """Features are the bare tower's on the transcription's picture, however large and wherever the cloud."""
     loaded = weights.random("tiny-vit", seed=1)
     model = pc.PointCLIP(FrozenClip(loaded, "cpu", "fp32"), views="realistic-10", style="realistic")
     points = cloud(5).float()
