@@ -43,12 +43,14 @@ def tokenizer(model: str, cache_dir: str | None = None) -> Callable[[Sequence[st
 
     try:
         return open_clip.get_tokenizer(model, cache_dir=cache_dir)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         repo = _named(model, "hf_tokenizer_name")
-        if model.startswith("local-dir:"):
+        if repo and model.startswith("local-dir:"):
             raise WeightsError(
                 f"{Path(model.partition(':')[2])} holds no tokenizer: copy the files tokenizer*.json of {repo} into it"
             ) from error
+        if isinstance(error, ValueError):
+            raise
         raise MissingCompanion("the tokenizer", repo, f"open_clip.get_tokenizer('{model}')") from error
 
 
