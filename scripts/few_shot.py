@@ -19,7 +19,7 @@ import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
 from pointclip.encoding.cached import encode
 from pointclip.fusion.logits import fuse
-from pointclip.heads.solvers import METHODS
+from pointclip.heads.table import METHODS
 
 TEST_SHARE = 0.3
 

@@ -33,7 +33,7 @@ from pointclip.datasets.protocol import label_of
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D
 from pointclip.encoding.cached import encode
 from pointclip.fusion.logits import fuse
-from pointclip.heads.solvers import METHODS
+from pointclip.heads.table import METHODS
 
 
 def parts(pool, classes: list[str], seed: int, most: int | None, given_test) -> tuple[Part, Part]:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from pointclip import __version__
 from pointclip._base.cache import cache_folder
-from pointclip._base.checks import nearest
 from pointclip._base.files import check_out
 from pointclip._base.leaks import refuse_test_split
 from pointclip._base.words import counted
@@ -20,12 +19,12 @@ from pointclip.errors import DatasetError, InputError
 from pointclip.fewshot import shots as _shots
 from pointclip.fewshot.progress import FitProgress, fit_progress
 from pointclip.fewshot.resume import HOW_TO_GO_ON, FitInterrupted
-from pointclip.fewshot.tuning import ADAPTERS, Task, Tuner
+from pointclip.fewshot.tuning import Task, Tuner
 from pointclip.fusion.logits import fuse, validation_score
-from pointclip.heads.base import Head
+from pointclip.heads.base import Fitted, Head
 from pointclip.heads.checkpoint import Checkpoint
 from pointclip.heads.recipe import Recipe
-from pointclip.heads.solvers import METHODS, Fitted
+from pointclip.heads.table import method_named
 from pointclip.prompts.sentences import clean_labels
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ def fit(
     about: dict[str, Any] = {"method": method, "shots": shots, "seed": seed, "augmentation": asdict(changes)}
     if hasattr(train, "id"):
         about["shot_ids"] = [id_of(train, place) for place in drawn]
-    if method in ADAPTERS:
+    if method_named(method).variant:
         about |= {"recipe": asdict(tuner.recipe), "trained_ratio": ratio}
     result = _result(model, names, task, fitted, about, val)
     if out is not None:
@@ -159,9 +158,7 @@ def fit(
 
 
 def _check(method: str, recipe: Recipe | None, train: Dataset, val: Dataset | None) -> None:
-    if method not in METHODS:
-        raise InputError(f"method {method!r} is unknown: {nearest(method, METHODS)}")
-    if recipe is not None and method not in ADAPTERS:
+    if not method_named(method).variant and recipe is not None:
         raise InputError(f"method {method!r} has no recipe: it is solved, not trained in epochs")
     for dataset in (train, val):
         if dataset is not None:

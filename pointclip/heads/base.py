@@ -1,15 +1,17 @@
-"""What a few-shot method leaves behind: a small module from view features to logits, one class per method."""
+"""What few-shot methods share: the head they leave behind, the choice on validation, and a row of their table."""
 
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from pointclip._base.checks import check_shape, nearest
+from pointclip._base.checks import check_floating, check_shape, check_targets
 from pointclip.errors import InputError
-from pointclip.fusion.logits import fuse, unit_views
-from pointclip.fusion.pooling import pooled
-from pointclip.heads.network import InterViewAdapter
+from pointclip.fusion import validation_score
+from pointclip.heads.recipe import Recipe
 
 
 class Head(nn.Module):
@@ -38,129 +40,102 @@ class Head(nn.Module):
     def _own_config(self) -> dict[str, Any]:
         return {}
 
+    @classmethod
+    def from_config(cls, text: Tensor, **arguments: Any) -> "Head":
+        """Build an empty head from its own part of :attr:`config`."""
+        return cls(text, **arguments)
+
     def _check(self, features: Tensor) -> None:
         check_shape("features", features, f"B {self.num_views} {self.text.shape[1]}")
 
 
-class AdapterHead(Head):
-    """The inter-view adapter, all views normalised together, uniform fusion (methods ``adapter`` and ``light``)."""
-
-    kind = "adapter"
-
-    def __init__(self, text: Tensor, num_views: int, scale: float, adapter: InterViewAdapter) -> None:
-        super().__init__(text, num_views, scale)
-        self.adapter = adapter
-
-    def _own_config(self) -> dict[str, Any]:
-        return {"adapter": self.adapter.config}
-
-    def forward(self, features: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return logits (B,K)."""
-        return fuse(unit_views(self.adapter(features, generator)), self.text, None, self.scale)
-
-
-class WeightsHead(Head):
-    """Zero-shot logits fused with learned view weights (method ``weights``)."""
-
-    kind = "weights"
-    weights: Tensor
-
-    def __init__(self, text: Tensor, num_views: int, scale: float, weights: Tensor | None = None) -> None:
-        super().__init__(text, num_views, scale)
-        self.register_buffer("weights", text.new_ones(num_views) if weights is None else weights.detach().clone())
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return logits (B,K)."""
-        self._check(features)
-        return fuse(features, self.text, self.weights, self.scale)
-
-
-class ProbeHead(Head):
-    """``prior * zero-shot logits + x W^T + b`` on pooled view features x (method ``probe``)."""
-
-    kind = "probe"
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(self, text: Tensor, num_views: int, scale: float, pool: str = "mean", prior: float = 0.0) -> None:
-        super().__init__(text, num_views, scale)
-        self.pool, self.prior = pool, float(prior)
-        width = text.shape[1] * (1 if pool == "mean" else num_views)
-        self.register_buffer("weight", text.new_zeros(len(text), width))
-        self.register_buffer("bias", text.new_zeros(len(text)))
-
-    def _own_config(self) -> dict[str, Any]:
-        return {"pool": self.pool, "prior": self.prior}
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return logits (B,K)."""
-        self._check(features)
-        learned = pooled(features, self.pool) @ self.weight.T + self.bias
-        return learned + self.prior * fuse(features, self.text, None, self.scale)
-
-
-class CacheHead(Head):
-    """``zero-shot logits + alpha * sum_n exp(-beta (1 - <x, key_n>)) value_n`` (method ``cache``)."""
-
-    kind = "cache"
-    keys: Tensor
-    values: Tensor
-
-    def __init__(
-        self,
-        text: Tensor,
-        num_views: int,
-        scale: float,
-        num_keys: int,
-        pool: str = "mean",
-        alpha: float = 1.0,
-        beta: float = 5.5,
-    ) -> None:
-        super().__init__(text, num_views, scale)
-        self.pool, self.alpha, self.beta = pool, float(alpha), float(beta)
-        width = text.shape[1] * (1 if pool == "mean" else num_views)
-        self.register_buffer("keys", text.new_zeros(num_keys, width))
-        self.register_buffer("values", text.new_zeros(num_keys, len(text)))
-
-    def _own_config(self) -> dict[str, Any]:
-        return {"num_keys": len(self.keys), "pool": self.pool, "alpha": self.alpha, "beta": self.beta}
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return logits (B,K)."""
-        self._check(features)
-        closeness = pooled(features, self.pool) @ self.keys.T
-        cached = (self.beta * (closeness - 1.0)).exp() @ self.values
-        return fuse(features, self.text, None, self.scale) + self.alpha * cached
-
-
-_HEADS: dict[str, type[Head]] = {head.kind: head for head in (AdapterHead, WeightsHead, ProbeHead, CacheHead)}
-
-
-def build_head(config: dict[str, Any]) -> Head:
-    """Build an empty head from a saved configuration; ``load_state_dict`` then fills it.
+@dataclass
+class Fitted:
+    """What a method found.
 
     Args:
-        config: As ``head.config`` gave it.
+        head: Features (B,V,C) to logits (B,K).
+        chosen: The settings validation chose.
+        val_accuracy: Top-1 on validation in [0, 1] of the chosen head; ``None`` without validation.
+        history: One record per epoch (adapters) or per setting tried.
+    """
 
-    Returns:
-        The head, on the CPU, in evaluation mode.
+    head: Head
+    chosen: dict[str, Any]
+    val_accuracy: float | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+Validation = tuple[Tensor, Tensor] | None
+
+
+Settings = dict[str, Any] | None
+
+
+Candidates = Iterable[tuple[dict[str, Any], Head]]
+
+
+@torch.no_grad()
+def choose(candidates: Candidates, val: Validation, only: Settings = None) -> Fitted:
+    """Keep the candidate that is best on validation; the earliest among equals, the first without validation."""
+    best, best_score, history = None, (-1.0, -math.inf), []
+    for settings, head in (pair for pair in candidates if only in (None, pair[0])):
+        if val is None or only is not None:
+            return Fitted(head.eval(), settings)
+        score = validation_score(head.eval()(val[0]), val[1])
+        history.append({**settings, "val_accuracy": score[0], "val_loss": -score[1]})
+        if best is None or score > best_score:
+            best, best_score = Fitted(head, settings, score[0]), score
+    if best is None:
+        raise InputError(f"there is no setting to try{'' if only is None else f' like {only}'}: pass at least one")
+    best.history = history
+    return best
+
+
+def judged_on(val: Tensor | None, val_targets: Tensor | None, text: Tensor) -> Validation:
+    if val is None or val_targets is None or not len(val):
+        return None
+    return check_support(val, val_targets, text, "val")[:, 0].float(), val_targets
+
+
+def check_support(features: Tensor, targets: Tensor, text: Tensor, name: str = "train") -> Tensor:
+    """Check cached features against targets and text, and return them as (N,A,V,C), A augmented copies each.
 
     Raises:
-        InputError: The kind or another key is unknown, or a key is missing.
+        InputError: A shape, dtype or index does not fit, or a feature is not finite.
 
     Example:
-        >>> head = WeightsHead(torch.eye(2), 3, 100.0)
-        >>> build_head(head.config).load_state_dict(head.state_dict())
-        <All keys matched successfully>
+        >>> check_support(torch.zeros(2, 3, 4), torch.tensor([0, 1]), torch.zeros(5, 4)).shape
+        torch.Size([2, 1, 3, 4])
     """
-    arguments = dict(config)
-    kind = arguments.pop("kind", None)
-    if kind not in _HEADS:
-        raise InputError(f"few-shot head of kind {kind!r} is unknown: {nearest(str(kind), _HEADS)}")
-    try:
-        text = torch.zeros(arguments.pop("num_classes"), arguments.pop("channels"))
-        if "adapter" in arguments:
-            arguments["adapter"] = InterViewAdapter(**arguments["adapter"], generator=torch.Generator())
-        return _HEADS[kind](text, **arguments).eval()
-    except (KeyError, TypeError) as error:
-        raise InputError(f"the configuration of a {kind!r} head does not fit this version: {error}") from error
+    if isinstance(features, Tensor) and features.ndim == 3:
+        features = features[:, None]
+    check_shape(f"{name} features", features, "N A V C")
+    check_floating(f"{name} features", features)
+    check_shape("text", text, f"K {features.shape[3]}")
+    check_targets(targets, len(features), len(text))
+    if not bool(features.isfinite().all()):
+        raise InputError(f"{name} features hold nan or inf: delete the feature cache and encode again")
+    return features
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the table of few-shot methods.
+
+    Attributes:
+        name: What ``method=`` and ``--method`` take.
+        head: What it leaves behind; saved under its ``kind``.
+        fit: ``fit(train, targets, text, val, val_targets, *, scale, ...)`` to :class:`Fitted`. Methods that are solved
+            in one go take ``only``, the one setting to use.
+        about: A few words for the help.
+        variant: The adapter that is trained, batch by batch; empty for methods that are solved in one go.
+        recipe: How it is trained unless another recipe is given.
+    """
+
+    name: str
+    head: type[Head]
+    fit: Callable[..., Fitted]
+    about: str
+    variant: str = ""
+    recipe: Callable[[], Recipe] = Recipe

@@ -11,8 +11,8 @@ from pointclip._base.seeds import draw
 from pointclip.errors import InputError
 from pointclip.heads import adapter as training
 from pointclip.heads.adapter import AdapterTrainer, Recipe, smooth_cross_entropy
-from pointclip.heads.base import build_head
-from pointclip.heads.solvers import METHODS, _Logistic, fit_head
+from pointclip.heads.probe import _Logistic
+from pointclip.heads.table import METHODS, build_head, fit_head
 
 QUICK = Recipe.adamw(epochs=40, batch_size=16)
 
