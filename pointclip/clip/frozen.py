@@ -49,6 +49,7 @@ class FrozenClip(StillModule):
         mean: Per channel, three numbers.
         std: Per channel, three numbers.
         logit_scale: Factor on cosines before soft-max; CLIP's own 100 where the model has no trained one.
+        logit_bias: Of a SigLIP: ``sigmoid(logit_scale cosine + logit_bias)`` is its probability of a match; else None.
         precision: The chosen number format, and ``precision.why`` in words.
 
     Raises:
@@ -76,6 +77,7 @@ class FrozenClip(StillModule):
         self.name, self.identity = loaded.name, loaded.identity
         self.image_size, self.mean, self.std = loaded.image_size, loaded.mean, loaded.std
         self.logit_scale = _CLIPS_OWN_SCALE if loaded.logit_scale is None else loaded.logit_scale
+        self.logit_bias = loaded.logit_bias
         self.skip_background = skip_background
         self.tokenizer = loaded.tokenizer
         self.image_tower, self.precision = precisions.place(

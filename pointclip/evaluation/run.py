@@ -178,7 +178,7 @@ def evaluate(
         test = _judged(model, dataset, plan.places, folder / "judged", plan, request, watch)
     found = Evaluation(test, val if val else None, plan.left_out)
     found.notes += caveats(model, request.dataset, found.test, found.val, request.choices, plan.left_out, plan.shots)
-    _score(found, plan, request)
+    _score(found, plan, request, None if model.head is not None else model.clip.logit_bias)
     return found
 
 
@@ -271,12 +271,12 @@ def _judged(
     return judge(model, dataset.split, encoded, plan.classes)
 
 
-def _score(found: Evaluation, plan: _Plan, request: Request) -> None:
+def _score(found: Evaluation, plan: _Plan, request: Request, bias: float | None) -> None:
     test, val = found.test, found.val
     temperature = scoring.fit_temperature(val) if val is not None and request.calibrate else None
     found.metrics = scoring.accuracies(test, request.seed) | scoring.calibration_errors(test, temperature)
     if plan.table is not None:
         found.ensemble, found.together = scoring.with_other(test, val, plan.table)
     if request.reject:
-        settings = (request.goal, request.calibrate, request.seed)
+        settings = (request.goal, request.calibrate, request.seed, bias)
         found.rejection, found.open_answers = scoring.without_classes(test, val, plan.unknown, *settings)

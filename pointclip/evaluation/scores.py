@@ -120,12 +120,18 @@ def held_out(classes: Sequence[str], present: set[str], named: Sequence[str], se
 
 
 def without_classes(
-    test: Judged, val: Judged | None, unknown: Sequence[str], goal: float, calibrate: bool, seed: int = 0
+    test: Judged,
+    val: Judged | None,
+    unknown: Sequence[str],
+    goal: float,
+    calibrate: bool,
+    seed: int = 0,
+    bias: float | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Strike classes off the list and judge how well their shapes are said to be of no listed class.
 
     Everything is chosen on validation shapes of listed classes; those of struck classes are not looked at. Without
-    validation the score is the probability of the best class, and there is no threshold.
+    validation the score is the probability of the best class, or a SigLIP's sigmoid, and there is no threshold.
 
     Returns:
         JSON only; and for each judged shape its class or ``unknown``, "" where it failed.
@@ -134,14 +140,15 @@ def without_classes(
         InputError: The validation split is named test, or no judged shape of a known or of an unknown class is left.
     """
     listed = [k for k, name in enumerate(test.classes) if name not in set(unknown)]
-    rejection = open_set.Rejection(goal=goal)
+    rejection = open_set.Rejection.untuned(bias, goal=goal)
     if val is not None:
         logits, targets = _on_list(val, listed)
         logits, targets = logits[targets >= 0], targets[targets >= 0]
         if not len(targets):
             raise InputError("no validation shape is of a class that stays on the list: name other unknown classes")
         heat = calibration.fit_temperature(logits, targets, split=val.split) if calibrate else 1.0
-        rejection = open_set.fit_rejection(logits, targets, split=val.split, temperature=heat, goal=goal, seed=seed)
+        how: dict[str, Any] = {"split": val.split, "temperature": heat, "goal": goal, "seed": seed, "bias": bias}
+        rejection = open_set.fit_rejection(logits, targets, **how)
     fine = test.fine()
     told = open_set.judge_rejection(rejection, *_on_list(fine, listed))
     logits, _ = _on_list(test, listed)
