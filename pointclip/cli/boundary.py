@@ -9,6 +9,7 @@ from typing import ParamSpec
 
 import typer
 
+from pointclip._base.torch_pair import REMEDY, misfit
 from pointclip.cli.console import say_error, unhook_stdout
 from pointclip.errors import PointClipError
 
@@ -46,6 +47,8 @@ def sentence(error: Exception) -> str:
         traceback.print_exception(error)
     if isinstance(error, PointClipError):
         return str(error)
+    if pair := misfit(error):
+        return f"{pair}: {REMEDY}"
     what = " ".join(str(error).split())[:300]
     return (
         f"a fault inside pointclip or a library, {type(error).__name__}{f': {what}' * bool(what)} "
