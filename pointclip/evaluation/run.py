@@ -45,6 +45,7 @@ class Request:
         engine: As for :func:`pointclip.encoding.job.encode_dataset`.
         workers: Likewise.
         pose: Likewise; of the poses searched, the most confident answer counts.
+        convention: How views are fused without a few-shot head, see :func:`pointclip.fusion.fuse`.
 
     Raises:
         InputError: Options that need each other are not given together, or a number is out of range.
@@ -63,6 +64,7 @@ class Request:
     engine: str = "local"
     workers: int | None = None
     pose: str = "given"
+    convention: str = "mean"
 
     def __post_init__(self) -> None:
         check_pose(self.pose)
@@ -268,7 +270,7 @@ def _judged(
 
     how: dict[str, Any] = {"engine": request.engine, "workers": request.workers, "pose": request.pose}
     encoded = encode_dataset(model, dataset, folder, indices=places, watch=told, **how)
-    return judge(model, dataset.split, encoded, plan.classes)
+    return judge(model, dataset.split, encoded, plan.classes, request.convention)
 
 
 def _score(found: Evaluation, plan: _Plan, request: Request, bias: float | None) -> None:
