@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from pointclip import images
-from pointclip.cameras.rigs import Views
-from pointclip.clip.frozen import FrozenClip
+from pointclip.cameras import Views
+from pointclip.clip import FrozenClip
 from pointclip.errors import InputError, WeightsError
 
 _SAME_RIG = 1e-3

@@ -9,21 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointclip import fusion, images
+from pointclip import fusion, images, weights
 from pointclip._base.checks import check_floating, check_shape
-from pointclip.cameras import rigs as _rigs
-from pointclip.cameras.rigs import Views
-from pointclip.clip.frozen import FrozenClip
-from pointclip.clip.still import StillModule
+from pointclip.cameras import Views
+from pointclip.cameras import views as rig_named
+from pointclip.clip import FrozenClip, StillModule
 from pointclip.errors import InputError
 from pointclip.feature_spec import FeatureSpec
-from pointclip.heads.checkpoint import Checkpoint, load_checkpoint
-from pointclip.points import PointCloud, as_cloud, normalize_unit_sphere, without_outliers
-from pointclip.points.poses import check_pose, ups_of
+from pointclip.heads import Checkpoint, load_checkpoint
+from pointclip.points import PointCloud, as_cloud, check_pose, normalize_unit_sphere, ups_of, without_outliers
 from pointclip.prediction import Prediction as Prediction
-from pointclip.prompts.descriptions import Prompts
-from pointclip.prompts.sentences import clean_labels
-from pointclip.weights import loading as weights
+from pointclip.prompts import Prompts, clean_labels
 
 DEFAULT_VIEWS = "ring-6"
 DEFAULT_STYLE = images.AUTO
@@ -64,7 +60,7 @@ class PointCLIP(StillModule):
     ) -> None:
         super().__init__()
         self.clip = clip
-        self.views = _rigs.views(views).to(clip.device)
+        self.views = rig_named(views).to(clip.device)
         self.style = images.AUTO if style == images.AUTO else images.style(style)
         self.drop_outliers = drop_outliers
         fitting = "label" if clip.name == "embedded" else "shape"
@@ -87,7 +83,7 @@ class PointCLIP(StillModule):
         views: str | Views | None = None,
         style: str | images.Style | None = None,
         templates: Prompts = DEFAULT_TEMPLATES,
-        adapter: str | Path | None = None,
+        adapter: str | Path | Checkpoint | None = None,
         device: str = "auto",
         precision: str = "auto",
         drop_outliers: bool = True,
@@ -101,7 +97,7 @@ class PointCLIP(StillModule):
             views: A rig's name (see :func:`pointclip.views`) or views; None is the adapter's, else ``"ring-6"``.
             style: A style's name or a style; None is the adapter's, else ``"auto"``.
             templates: ``"auto"``, a set's name, a file, templates with ``{}`` for the class, or descriptions of it.
-            adapter: A few-shot checkpoint that :func:`pointclip.fit` or ``pointclip fit`` wrote for this model.
+            adapter: A few-shot checkpoint that :func:`pointclip.fit` made for this model, or its file.
             device: ``"cpu"``, ``"cuda"``, ``"auto"`` (CUDA where there is one).
             precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.
             drop_outliers: False draws even the few points far outside of all others, which shrinks the shape.
@@ -119,9 +115,9 @@ class PointCLIP(StillModule):
             >>> model.views.num_views
             6
         """
-        few_shot = None if adapter is None else load_checkpoint(adapter)
+        few_shot = adapter if adapter is None or isinstance(adapter, Checkpoint) else load_checkpoint(adapter)
         usual = (DEFAULT_VIEWS, DEFAULT_STYLE) if few_shot is None else (few_shot.spec.views, few_shot.spec.drawn)
-        views = _rigs.views(usual[0] if views is None else views)
+        views = rig_named(usual[0] if views is None else views)
         style = usual[1] if style is None else style
         style = images.AUTO if style == images.AUTO else images.style(style)
         clip = FrozenClip(weights.load(name), device=device, precision=precision, skip_background=skip_background)

@@ -19,11 +19,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from pointclip import PointCLIP, fusion, ops
-from pointclip.cameras.projection import fit_to_frame, project
-from pointclip.datasets.paths import Item
-from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D, extract
+from pointclip.cameras import fit_to_frame, project
+from pointclip.datasets import FURNITURE_FOLDER, Item, SweetHome3D, extract
 from pointclip.points import load
-from pointclip.reading.clouds import read_clouds
+from pointclip.reading import read_clouds
 from pointclip.weights import embedded
 
 

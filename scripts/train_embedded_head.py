@@ -26,8 +26,8 @@ from torch.nn.functional import cross_entropy, normalize
 
 from pointclip import images
 from pointclip._base.files import whole
-from pointclip.cameras.rigs import Views, look_at, views
-from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D, read_rows
+from pointclip.cameras import Views, look_at, views
+from pointclip.datasets import FURNITURE_FOLDER, SweetHome3D, read_rows
 from pointclip.weights import embedded
 
 HELD_OUT = ("BlendSwap-CC-BY.sh3f", "Scopia.sh3f")

@@ -140,8 +140,7 @@ def _backend(name: str) -> Finding:
 
 
 def _precision() -> Finding:
-    from pointclip.clip.frozen import pick_device
-    from pointclip.clip.precision import supported
+    from pointclip.clip import pick_device, supported
 
     device = pick_device("auto")
     names = supported(device)
@@ -165,8 +164,8 @@ def _embedded() -> Finding:
 
 
 def _cached_models() -> Finding:
+    from pointclip import weights
     from pointclip.weights import hub as _hub
-    from pointclip.weights import loading as weights
 
     ready = [row.name for row in weights.available() if row.ready and row.name != "embedded"]
     folder = _hub.cache_root(None)

@@ -19,7 +19,7 @@ from pointclip.errors import InputError
 
 if TYPE_CHECKING:
     from pointclip.datasets import Dataset
-    from pointclip.fewshot.fitting import FewShotResult
+    from pointclip.fewshot import FewShotResult
     from pointclip.heads import Method, Recipe
 
 
@@ -138,8 +138,8 @@ def _run(
 ) -> "FewShotResult":
     from pointclip._base.files import check_out
     from pointclip.encoding.cached import Augmentation
-    from pointclip.fewshot.fitting import fit as learn
-    from pointclip.fewshot.resume import FitInterrupted
+    from pointclip.fewshot import FitInterrupted
+    from pointclip.fewshot import fit as learn
 
     check_out(out)
     train = read()

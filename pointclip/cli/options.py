@@ -213,18 +213,18 @@ def settings(asked: Shared, labels: tuple[str, ...] = ()) -> Settings:
     """
     from pointclip import images
     from pointclip import model as defaults
-    from pointclip.cameras import rigs
-    from pointclip.clip.frozen import pick_device
-    from pointclip.prompts import descriptions
+    from pointclip.cameras import views as rig_named
+    from pointclip.clip import pick_device
+    from pointclip.prompts import check_prompts
 
     views = defaults.DEFAULT_VIEWS if asked.views is None else asked.views
     style = defaults.DEFAULT_STYLE if asked.style is None else asked.style
     templates = defaults.DEFAULT_TEMPLATES if asked.templates is None else asked.templates
-    rigs.views(views)
+    rig_named(views)
     if style != images.AUTO:
         images.style(style)
     if templates != AUTO_TEMPLATES:
-        descriptions.check(templates, labels)
+        check_prompts(templates, labels)
     pick_device(asked.device)
     if asked.pose is Pose.SEARCH and asked.up is not UpAxis.Y:
         raise InputError(f"--pose search finds the axis that points up: leave --up {asked.up.value} out")
@@ -236,7 +236,7 @@ def settings(asked: Shared, labels: tuple[str, ...] = ()) -> Settings:
 
 
 def _of_adapter(asked: Shared, adapter: str) -> tuple[str, str, tuple[str, ...]]:
-    from pointclip.heads.checkpoint import load_checkpoint
+    from pointclip.heads import load_checkpoint
 
     for name in ("labels", "labels_file", "views", "style", "templates"):
         if getattr(asked, name) is not None:
@@ -281,7 +281,7 @@ def class_names(asked: Shared) -> tuple[str, ...]:
         InputError: Both are given, or the names are empty or repeated, or the file cannot be read.
     """
     from pointclip._base.assets import asset
-    from pointclip.prompts.sentences import clean_labels, read_labels
+    from pointclip.prompts import clean_labels, read_labels
 
     if asked.labels is not None and asked.labels_file is not None:
         raise InputError("--labels and --labels-file name classes twice: give one of the two")

@@ -9,7 +9,7 @@ from pointclip.cli import options as _options
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pointclip.cameras.rigs import Views as Rig
+    from pointclip.cameras import Views as Rig
     from pointclip.images import Style
     from pointclip.model import PointCLIP, Prediction
     from pointclip.points import PointCloud
@@ -51,9 +51,9 @@ def drawn(
     Raises:
         InputError: The style needs colours or normals that the shape lacks.
     """
-    from pointclip.cameras import rigs
+    from pointclip.cameras import views as rig_named
 
-    rig = rigs.views(chosen.views) if network is None else network.views
+    rig = rig_named(chosen.views) if network is None else network.views
     up = None
     if network is not None and chosen.pose == "search":
         up = network.classify(cloud, chosen.labels, pose=chosen.pose).up

@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 
 def rigs() -> Sequence[str]:
     """Name the rigs."""
-    from pointclip.cameras.rigs import rig_names
+    from pointclip.cameras import rig_names
 
     return rig_names()
 
@@ -23,10 +23,9 @@ def styles() -> Sequence[str]:
 
 def templates() -> Sequence[str]:
     """Name the template sets and the descriptions that are shipped."""
-    from pointclip.prompts import descriptions
-    from pointclip.prompts import sentences as prompts
+    from pointclip import prompts
 
-    return ["auto", *prompts.names(), *descriptions.SHIPPED]
+    return ["auto", *prompts.template_names(), *prompts.SHIPPED]
 
 
 def datasets() -> Sequence[str]:

@@ -19,9 +19,8 @@ from pointclip.clip import precision as precisions
 from pointclip.clip.still import StillModule
 from pointclip.clip.towers import VisionTower
 from pointclip.errors import InputError
-from pointclip.prompts import descriptions
-from pointclip.prompts import sentences as prompts
-from pointclip.weights.loading import LoadedModel
+from pointclip.prompts import Prompts, class_sentences, mean_direction
+from pointclip.weights import LoadedModel
 
 _SENTENCES_AT_ONCE = 256
 _CLIPS_OWN_SCALE = 100.0
@@ -154,13 +153,13 @@ class FrozenClip(StillModule):
                 parts.append(self.text_model.encode_text(tokens, normalize=True).float())
         return torch.cat(parts)
 
-    def encode_labels(self, labels: Sequence[str], templates: descriptions.Prompts = "single") -> Tensor:
+    def encode_labels(self, labels: Sequence[str], templates: Prompts = "single") -> Tensor:
         """Encode class names, fused over templates or descriptions in embedding space, and keep the result by content.
 
         Args:
             labels: K class names; underscores become spaces.
             templates: A template set of :mod:`pointclip.prompts`, a file of templates, or templates; or what the
-                classes look like, as of :func:`pointclip.prompts.descriptions.read`.
+                classes look like, as of :func:`pointclip.prompts.read_descriptions`.
 
         Returns:
             (K, C) float32, unit length, on the towers' device.
@@ -172,7 +171,7 @@ class FrozenClip(StillModule):
             Kept in memory and in the user's cache folder (``POINTCLIP_CACHE`` overrides the place) under the hash of
             sentences and weights; a damaged file is made anew.
         """
-        sentences = descriptions.class_sentences(labels, templates)
+        sentences = class_sentences(labels, templates)
         key = hashlib.sha256(json.dumps([self.identity, sentences]).encode()).hexdigest()
         if key not in self._labels:
             self._labels[key] = self._kept_labels(key, sentences)
@@ -185,7 +184,7 @@ class FrozenClip(StillModule):
             every = self.encode_sentences([text for texts in sentences for text in texts]).split(
                 list(map(len, sentences))
             )
-            found = torch.cat([prompts.ensemble(one[None]) for one in every]).cpu()
+            found = torch.cat([mean_direction(one[None]) for one in every]).cpu()
             write_tensor(path, found)
         return found
 

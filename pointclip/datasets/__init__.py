@@ -3,9 +3,10 @@
 from pointclip.datasets.csv_table import PathTable
 from pointclip.datasets.files import Files
 from pointclip.datasets.folder import ClassFolder
+from pointclip.datasets.indexed import Indexed, as_dataset
 from pointclip.datasets.listed import Entry, ListedFiles
 from pointclip.datasets.modelnet import open_modelnet
-from pointclip.datasets.opening import open_dataset
+from pointclip.datasets.opening import open_dataset, opener
 from pointclip.datasets.paths import Item, find_shapes
 from pointclip.datasets.protocol import Dataset, fingerprint_of, id_of, label_of
 from pointclip.datasets.scanobjectnn import ScanObjectNN
@@ -19,12 +20,14 @@ __all__ = [
     "Dataset",
     "Entry",
     "Files",
+    "Indexed",
     "Item",
     "ListedFiles",
     "PathTable",
     "ScanObjectNN",
     "Source",
     "SweetHome3D",
+    "as_dataset",
     "dataset_names",
     "extract",
     "find_shapes",
@@ -33,5 +36,6 @@ __all__ = [
     "label_of",
     "open_dataset",
     "open_modelnet",
+    "opener",
     "read_rows",
 ]

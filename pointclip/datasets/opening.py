@@ -1,14 +1,18 @@
 """A dataset by what it is called: a name of the table, a folder of classes, or a CSV file."""
 
+import copy
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pointclip._base.checks import nearest
 from pointclip.datasets.csv_table import PathTable
 from pointclip.datasets.folder import ClassFolder
+from pointclip.datasets.indexed import as_dataset
 from pointclip.datasets.protocol import Dataset
 from pointclip.datasets.table import dataset_names, open_named
-from pointclip.errors import DatasetError
+from pointclip.errors import DatasetError, InputError
 
 
 def open_dataset(
@@ -63,3 +67,37 @@ def _opened(name: str | Path, split: str | None, num_points: int, up: str | None
     raise DatasetError(
         f"{name} is no folder, no .csv file and no dataset's name: {nearest(kind, names)}, each followed by :FOLDER"
     )
+
+
+def opener(data: Any) -> Callable[[str | None], Dataset]:
+    """Give a function from the name of a split to the dataset, None being its default.
+
+    Args:
+        data: A name as :func:`open_dataset` takes it, a dataset, one indexed as torch's are, or such a function.
+
+    Raises:
+        InputError: It is none of these.
+
+    Example:
+        >>> opener("modelnet40:nowhere")("test")
+        Traceback (most recent call last):
+        ...
+        pointclip.errors.DatasetError: nowhere is no folder with ModelNet40. ModelNet is not downloaded by pointclip...
+    """
+    if isinstance(data, str | Path):
+        return partial(open_dataset, data)
+    if hasattr(data, "item") or hasattr(data, "__getitem__"):
+        return partial(_only, as_dataset(data))
+    if callable(data):
+        return data
+    raise InputError(f"a dataset, or the name of one, is needed, got {type(data).__name__}")
+
+
+def _only(dataset: Dataset, split: str | None) -> Dataset:
+    if split not in (None, dataset.split):
+        raise DatasetError(
+            f"the dataset holds the split {dataset.split!r} and no {split!r}: pass a function from a split to a dataset"
+        )
+    alone: Any = copy.copy(dataset)
+    alone.splits = (dataset.split,)  # whatever else its files hold is not at hand
+    return alone

@@ -10,11 +10,8 @@ from torch import Tensor
 from pointclip.fewshot import shots
 from pointclip.fewshot.progress import FitProgress, epoch_note
 from pointclip.fewshot.resume import State, key_of, train
-from pointclip.fusion.logits import fuse, unit_views, validation_score
-from pointclip.heads.adapter import AdapterHead, AdapterTrainer
-from pointclip.heads.base import Fitted
-from pointclip.heads.recipe import Recipe
-from pointclip.heads.table import fit_head, method_named
+from pointclip.fusion import fuse, unit_views, validation_score
+from pointclip.heads import AdapterHead, AdapterTrainer, Fitted, Method, Recipe, method_named
 
 RATIOS = (0.8, 0.4, 0.3, 0.2, 0.1, 0.05, 0.0)  # tried after training beside the trained one; 0 is zero-shot
 
@@ -65,7 +62,7 @@ class Tuner:
 
     Args:
         task: What to fit.
-        method: A name of :data:`pointclip.heads.METHODS`.
+        method: A name of :data:`pointclip.heads.METHODS`, or a row.
         recipe: How adapters are trained; None is the recipe of the method's row.
         ratio: The residual ratio in training.
         states: Folder for the states of runs that were stopped.
@@ -75,7 +72,7 @@ class Tuner:
     def __init__(
         self,
         task: Task,
-        method: str,
+        method: str | Method,
         recipe: Recipe | None,
         ratio: float,
         states: Path,
@@ -100,7 +97,8 @@ class Tuner:
 
     def _solved(self, task: Task, only: dict[str, Any] | None = None) -> Fitted:
         val = (task.val, task.val_targets) if len(task.val) else (None, None)
-        return fit_head(self.method.name, task.train, task.targets, task.text, *val, scale=task.scale, only=only)
+        seed = {"seed": task.seed} if self.method.seeded else {}
+        return self.method.fit(task.train, task.targets, task.text, *val, scale=task.scale, only=only, **seed)
 
     def _solved_by_folds(self) -> Fitted:
         folds = self.task.folds

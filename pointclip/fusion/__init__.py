@@ -10,7 +10,7 @@ from pointclip.fusion.logits import (
     validation_score,
     view_logits,
 )
-from pointclip.fusion.pooling import POOLS, pooled, weighted_mean
+from pointclip.fusion.pooling import POOLS, blended, pooled
 from pointclip.fusion.view_weights import fit_view_weights
 
 __all__ = [
@@ -29,5 +29,5 @@ __all__ = [
     "unit_views",
     "validation_score",
     "view_logits",
-    "weighted_mean",
+    "blended",
 ]

@@ -39,7 +39,7 @@ class AdapterHead(Head):
         super().__init__(text, num_views, scale)
         self.adapter = adapter
 
-    def _own_config(self) -> dict[str, Any]:
+    def own_config(self) -> dict[str, Any]:
         return {"adapter": self.adapter.config}
 
     @classmethod

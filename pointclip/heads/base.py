@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +18,42 @@ from pointclip.heads.recipe import Recipe
 class Head(nn.Module):
     """Features (B,V,C) to logits (B,K): the common part.
 
+    A head of your own subclasses it with ``forward(features)`` and ``learn``; then ``pointclip.fit(method=MyHead)``
+    fits it and chooses among its ``settings`` on validation. A file of it is read where its class has been imported.
+
     ``state_dict()`` holds every tensor and ``config`` every other argument, so that
     ``build_head(head.config)`` followed by ``load_state_dict`` gives the same head.
+
+    Attributes:
+        kind: What files call it; the name of the class unless it says otherwise.
+        settings: The keywords of ``learn`` to choose among, a dictionary each.
+        text: (K,C) text features of the classes, unit length.
+
+    Example:
+        >>> class Nearest(Head):
+        ...     '''Name the class of the nearest mean of the shots.'''
+        ...     settings = ({"share": 0.0}, {"share": 0.5})
+        ...     def forward(self, features):
+        ...         return self.scale * features.mean(1) @ self.text.T
+        ...     @classmethod
+        ...     def learn(cls, train, targets, text, scale, share):
+        ...         means = torch.stack([train[targets == k].mean((0, 1, 2)) for k in range(len(text))])
+        ...         return cls(torch.lerp(text, means, share), train.shape[2], scale)
+        >>> text, targets = torch.eye(3), torch.arange(3)
+        >>> shots = text[[1, 2, 0]][:, None]
+        >>> fitted = Method.of(Nearest).fit(shots, targets, text, shots, targets)
+        >>> fitted.chosen, fitted.head.config["kind"]
+        ({'share': 0.5}, 'Nearest')
     """
 
     kind = ""
+    settings: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     text: Tensor
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "kind" not in vars(cls):
+            cls.kind = cls.__name__
 
     def __init__(self, text: Tensor, num_views: int, scale: float) -> None:
         super().__init__()
@@ -35,10 +66,27 @@ class Head(nn.Module):
         """Return the JSON-able arguments of :func:`build_head`."""
         num_classes, channels = self.text.shape
         common = {"kind": self.kind, "num_classes": num_classes, "channels": channels, "num_views": self.num_views}
-        return {**common, "scale": self.scale, **self._own_config()}
+        return {**common, "scale": self.scale, **self.own_config()}
 
-    def _own_config(self) -> dict[str, Any]:
+    def own_config(self) -> dict[str, Any]:
+        """Give the arguments of ``__init__`` beside text, num_views and scale; JSON only."""
         return {}
+
+    @classmethod
+    def learn(cls, train: Tensor, targets: Tensor, text: Tensor, scale: float, **settings: Any) -> "Head":
+        """Learn from the shots: what ``fit(method=MyHead)`` calls.
+
+        Args:
+            train: (N,A,V,C) float32, unit length; A copies of each shape, the first the clean one.
+            targets: (N,) int64.
+            text: (K,C), unit length.
+            scale: The logit scale.
+            settings: One of the class's ``settings``.
+
+        Raises:
+            InputError: The head has none.
+        """
+        raise InputError(f"{cls.__name__} has no learn(train, targets, text, scale): write it, or pass Method(...)")
 
     @classmethod
     def from_config(cls, text: Tensor, **arguments: Any) -> "Head":
@@ -131,6 +179,7 @@ class Method:
         about: A few words for the help.
         variant: The adapter that is trained, batch by batch; empty for methods that are solved in one go.
         recipe: How it is trained unless another recipe is given.
+        seeded: Whether ``fit`` takes a ``seed`` too, though it is no adapter.
     """
 
     name: str
@@ -139,3 +188,36 @@ class Method:
     about: str
     variant: str = ""
     recipe: Callable[[], Recipe] = Recipe
+    seeded: bool = False
+
+    @classmethod
+    def of(cls, head: type[Head]) -> "Method":
+        """Make a row of a head that can learn; its random numbers are the seed's, and the global state stays."""
+        about = (head.__doc__ or head.kind).strip().splitlines()[0]
+        return cls(head.kind, head, partial(_learned, head), about, seeded=True)
+
+
+def _learned(
+    kind: type[Head],
+    train: Tensor,
+    targets: Tensor,
+    text: Tensor,
+    val: Tensor | None = None,
+    val_targets: Tensor | None = None,
+    *,
+    scale: float = 100.0,
+    only: Settings = None,
+    seed: int = 0,
+) -> Fitted:
+    """Let a head learn with each of its settings and keep the one that is best on validation."""
+    train = check_support(train, targets, text).float()
+
+    def candidates() -> Candidates:
+        for settings in kind.settings:
+            if only in (None, settings):
+                with torch.random.fork_rng(devices=[]), torch.enable_grad():
+                    torch.manual_seed(seed)
+                    head = kind.learn(train, targets, text, scale, **settings)
+                yield dict(settings), head
+
+    return choose(candidates(), judged_on(val, val_targets, text), only)

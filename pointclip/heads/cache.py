@@ -33,7 +33,7 @@ class CacheHead(Head):
         self.register_buffer("keys", text.new_zeros(num_keys, width))
         self.register_buffer("values", text.new_zeros(num_keys, len(text)))
 
-    def _own_config(self) -> dict[str, Any]:
+    def own_config(self) -> dict[str, Any]:
         return {"num_keys": len(self.keys), "pool": self.pool, "alpha": self.alpha, "beta": self.beta}
 
     def forward(self, features: Tensor) -> Tensor:

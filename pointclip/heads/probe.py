@@ -26,7 +26,7 @@ class ProbeHead(Head):
         self.register_buffer("weight", text.new_zeros(len(text), width))
         self.register_buffer("bias", text.new_zeros(len(text)))
 
-    def _own_config(self) -> dict[str, Any]:
+    def own_config(self) -> dict[str, Any]:
         return {"pool": self.pool, "prior": self.prior}
 
     def forward(self, features: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ from pointclip.heads.weights import WEIGHTS
 METHODS: dict[str, Method] = {method.name: method for method in (PAPER, LIGHT, PROBE, CACHE, WEIGHTS)}
 
 
-def method_named(name: str) -> Method:
-    """Look up a row of the table.
+def method_named(name: str | Method | type[Head]) -> Method:
+    """Look up a row of the table; a row is itself one, and a head that can learn makes one.
 
     Raises:
         InputError: There is no such method; the message suggests the nearest.
@@ -29,13 +29,17 @@ def method_named(name: str) -> Method:
         pointclip.errors.InputError: method 'prob' is unknown: did you mean 'probe'? Known: adapter, cache, light, \
 probe, weights
     """
+    if isinstance(name, Method):
+        return name
+    if isinstance(name, type) and issubclass(name, Head):
+        return Method.of(name)
     if name not in METHODS:
         raise InputError(f"method {name!r} is unknown: {nearest(str(name), METHODS)}")
     return METHODS[name]
 
 
 def fit_head(
-    method: str,
+    method: str | Method | type[Head],
     train: Tensor,
     targets: Tensor,
     text: Tensor,
@@ -43,10 +47,10 @@ def fit_head(
     val_targets: Tensor | None = None,
     **options: Any,
 ) -> Fitted:
-    """Fit one of the methods of the table by name.
+    """Fit one of the methods of the table by name, or one of your own.
 
     Args:
-        method: The name.
+        method: The name, or what else :func:`method_named` takes.
         train: (N,V,C) or (N,A,V,C).
         targets: (N,) int64.
         text: (K,C), unit length.
@@ -85,11 +89,17 @@ def build_head(config: dict[str, Any]) -> Head:
     """
     arguments = dict(config)
     kind = arguments.pop("kind", None)
-    kinds = {method.head.kind: method.head for method in METHODS.values()}
+    kinds = {head.kind: head for head in _subclasses(Head)} | {row.head.kind: row.head for row in METHODS.values()}
     if kind not in kinds:
-        raise InputError(f"few-shot head of kind {kind!r} is unknown: {nearest(str(kind), kinds)}")
+        known = nearest(str(kind), {row.head.kind for row in METHODS.values()})
+        raise InputError(f"few-shot head of kind {kind!r} is unknown: {known}; one of your own must be imported first")
     try:
         text = torch.zeros(arguments.pop("num_classes"), arguments.pop("channels"))
         return kinds[kind].from_config(text, **arguments).eval()
     except (KeyError, TypeError) as error:
         raise InputError(f"the configuration of a {kind!r} head does not fit this version: {error}") from error
+
+
+def _subclasses(head: type[Head]) -> list[type[Head]]:
+    below = head.__subclasses__()
+    return below + [deeper for kind in below for deeper in _subclasses(kind)]

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, max_pool2d
 
 from pointclip import ops
-from pointclip.cameras.rigs import PAPER_TO_CAM, V2_TO_CAM
+from pointclip.cameras import PAPER_TO_CAM, V2_TO_CAM
 from pointclip.images.scene import Scene, picture
 from pointclip.images.styles import PaperDepth, Realistic
 

@@ -6,12 +6,16 @@ from pointclip.points.frames import augment, normalize_unit_sphere, turn_up
 from pointclip.points.loading import as_cloud, load
 from pointclip.points.normals import estimate_normals
 from pointclip.points.outliers import far_outliers, without_outliers
+from pointclip.points.poses import POSES, UP_AXES, check_pose, ups_of
 from pointclip.points.sampling import sample_surface
 
 __all__ = [
+    "POSES",
+    "UP_AXES",
     "PointCloud",
     "as_cloud",
     "augment",
+    "check_pose",
     "estimate_normals",
     "far_outliers",
     "farthest_point_subset",
@@ -19,5 +23,6 @@ __all__ = [
     "normalize_unit_sphere",
     "sample_surface",
     "turn_up",
+    "ups_of",
     "without_outliers",
 ]

@@ -43,7 +43,8 @@ class Descriptions:
             InputError: A label has no description: nothing else is put in its place.
 
         Example:
-            >>> read({"templates": ["{label}: {}."], "descriptions": {"cup": ["round", "small"]}}).sentences(["Cup"])
+            >>> told = {"templates": ["{label}: {}."], "descriptions": {"cup": ["round", "small"]}}
+            >>> read_descriptions(told).sentences(["Cup"])
             [('Cup: round.', 'Cup: small.')]
         """
         names = prompts.clean_labels(labels)
@@ -84,24 +85,24 @@ def class_sentences(labels: Sequence[str], source: Prompts) -> list[tuple[str, .
         [('a photo of a cup.',), ('a photo of a tv stand.',)]
     """
     if are_descriptions(source):
-        return read(source).sentences(labels)
+        return read_descriptions(source).sentences(labels)
     forms = prompts.templates(cast(Any, source), tuple(SHIPPED))
     return [tuple(prompts.sentences([name], forms)) for name in prompts.clean_labels(labels)]
 
 
-def check(source: Prompts, labels: Sequence[str] = ()) -> None:
+def check_prompts(source: Prompts, labels: Sequence[str] = ()) -> None:
     """Refuse what is neither descriptions, of all the labels, nor templates.
 
     Raises:
         InputError: There is no such set or file, or what it holds does not fit.
 
     Example:
-        >>> check({"cup": ["round"]}, ["cup"])
+        >>> check_prompts({"cup": ["round"]}, ["cup"])
     """
     if not are_descriptions(source):
         prompts.templates(cast(Any, source), tuple(SHIPPED))
         return
-    found = read(source)
+    found = read_descriptions(source)
     if labels:
         found.sentences(labels)
 
@@ -118,7 +119,7 @@ def are_descriptions(source: Prompts) -> bool:
     )
 
 
-def read(source: Prompts) -> Descriptions:
+def read_descriptions(source: Prompts) -> Descriptions:
     """Read class descriptions and check them.
 
     Args:

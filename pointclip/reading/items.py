@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from pointclip._base.threads import cores, one_thread
-from pointclip.datasets.protocol import Dataset, id_of, label_of
+from pointclip.datasets import Dataset, id_of, label_of
 from pointclip.errors import InputError, PointClipError
 from pointclip.points import PointCloud
 from pointclip.reading.clouds import attempt, crew, in_order
