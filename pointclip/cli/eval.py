@@ -21,8 +21,7 @@ from pointclip.errors import InputError
 
 if TYPE_CHECKING:
     from pointclip.datasets.protocol import Dataset as Shapes
-    from pointclip.evaluation.protocols import Protocol
-    from pointclip.evaluation.run import OpenSplit, Request
+    from pointclip.evaluation import OpenSplit, Protocol, Request
 
 
 _ERRORS_TOLD = 10  # predictions.csv holds all

@@ -9,7 +9,7 @@ from pointclip.cli import options as _options
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
-    from pointclip.evaluation.protocols import Protocol
+    from pointclip.evaluation import Protocol
 
 Name = Annotated[
     str | None,
@@ -32,17 +32,17 @@ def with_protocol(
     """
     if name is None:
         return None, asked
-    from pointclip.evaluation.protocols import NUM_POINTS, protocol_named
+    from pointclip.evaluation import protocol_named
 
     found, usual = protocol_named(name), _options.Shared()
     brought: dict[str, Any] = {"views": found.rig, "style": found.style, "templates": found.template}
     if found.free_templates and asked.templates is not None:
         del brought["templates"]
     told: dict[str, Any] = {option: getattr(asked, option) for option in brought} | {"up": up}
-    told["points"] = None if asked.points in (usual.points, NUM_POINTS) else asked.points
+    told["points"] = None if asked.points in (usual.points, found.num_points) else asked.points
     told["pose"] = None if asked.pose is usual.pose else asked.pose
     for option, value in told.items():
         if value not in (None, brought.get(option)):
             raise InputError(f"--protocol {name} brings its own {option}: leave --{option} out")
     brought = {} if found.adapter and asked.adapter is not None else brought
-    return found, replace(asked, points=NUM_POINTS, **brought)
+    return found, replace(asked, points=found.num_points, **brought)

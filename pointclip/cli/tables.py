@@ -44,7 +44,7 @@ def methods() -> Sequence[str]:
 
 def protocols() -> Sequence[str]:
     """Name the papers' protocols."""
-    from pointclip.evaluation.protocols import PROTOCOLS
+    from pointclip.evaluation import PROTOCOLS
 
     return list(PROTOCOLS)
 

@@ -12,17 +12,16 @@ import torch
 
 from pointclip import images
 from pointclip._base.checks import nearest
-from pointclip.cameras.rigs import views
+from pointclip.cameras import views
 from pointclip.datasets import Dataset
 from pointclip.errors import InputError
-from pointclip.evaluation.published import published
+from pointclip.evaluation.literature import published
 from pointclip.evaluation.run import Request
 from pointclip.feature_spec import FeatureSpec
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
 
-NUM_POINTS = 1024
 _QUICK = "-quickgelu"
 
 
@@ -41,6 +40,7 @@ class Protocol:
         scale: Factor on cosines that the code writes down; None takes the model's own.
         view_weights: By dataset and architecture, the weights that the code has; others are ones.
         notes: What a reader of the numbers must know.
+        num_points: How many of the stored rows are taken.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Protocol:
     scale: float | None = None
     view_weights: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    num_points: int = 1024
 
     def request(self, dataset: str, **others: Any) -> Request:
         """Ask for what the code computes: its fusion of the views, and nothing chosen on further shapes.
@@ -71,10 +72,10 @@ class Protocol:
         """
         if not hasattr(dataset, "as_stored"):
             raise InputError(
-                f"the protocol {self.name} takes the first {NUM_POINTS} rows stored of each cloud: name the HDF5 files "
-                "(modelnet40_ply_hdf5_2048 or ScanObjectNN's h5_files), not meshes or text"
+                f"the protocol {self.name} takes the first {self.num_points} rows stored of each cloud: name the HDF5 "
+                "files (modelnet40_ply_hdf5_2048 or ScanObjectNN's h5_files), not meshes or text"
             )
-        dataset.as_stored, dataset.num_points = True, NUM_POINTS  # type: ignore[attr-defined]
+        dataset.as_stored, dataset.num_points = True, self.num_points  # type: ignore[attr-defined]
         return dataset
 
     def prepare(self, model: "PointCLIP", dataset: str) -> None:

@@ -15,9 +15,7 @@ import pointclip as pc
 from pointclip.datasets import open_dataset
 from pointclip.datasets.modelnet import CLASSES_40
 from pointclip.errors import InputError
-from pointclip.evaluation.protocols import PROTOCOLS
-from pointclip.evaluation.published import PUBLISHED
-from pointclip.evaluation.run import evaluate
+from pointclip.evaluation import PROTOCOLS, PUBLISHED, evaluate
 from pointclip.weights import load
 
 KINDS = (8, 23, 36, 0)  # chair, night stand, tv stand, airplane
