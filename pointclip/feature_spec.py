@@ -20,6 +20,7 @@ _TREATMENTS = {  # what they are usually, and how the command line asks for the 
     "drop_outliers": (True, "--keep-outliers"),
     "skip_background": (False, "--skip-background"),
     "pose": ("given", "--pose search"),
+    "features": ("unit", "features='raw', as of fit --features raw"),
 }
 
 
@@ -41,6 +42,7 @@ class FeatureSpec:
         drop_outliers: Whether far outliers were left out.
         skip_background: Whether the blank parts of pictures were left out of the image tower.
         pose: ``"given"``, or ``"search"`` for the views of all six axes as up.
+        features: ``"unit"``, or ``"raw"``: the length that the image tower gives them.
     """
 
     model: str
@@ -56,6 +58,7 @@ class FeatureSpec:
     drop_outliers: bool = True
     skip_background: bool = False
     pose: str = "given"
+    features: str = "unit"
 
     @classmethod
     def of(cls, model: str, identity: str, views: Views, style: images.Style | str, **others: Any) -> "FeatureSpec":
@@ -86,6 +89,7 @@ class FeatureSpec:
         """Describe what a loaded encoder makes of a rig and a style."""
         of_clip = {"image_size": clip.image_size, "mean": list(clip.mean), "std": list(clip.std)}
         of_clip |= {"precision": clip.precision.name, "skip_background": clip.skip_background}
+        of_clip |= {"features": clip.features}
         return cls.of(clip.name, clip.identity, views, style, **of_clip, drop_outliers=drop_outliers)
 
     @property
@@ -95,6 +99,8 @@ class FeatureSpec:
         known["cameras"] = {name: part for name, part in self.cameras.items() if name != "names"}
         if self.settings:  # say it all, whatever the style is called
             del known["style"]
+        if self.features == "unit":  # the key is that of the versions that knew no other
+            del known["features"]
         del known["model"], known["rig"]
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
 

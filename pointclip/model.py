@@ -59,7 +59,7 @@ class PointCLIP(StillModule):
         drop_outliers: bool = True,
     ) -> None:
         super().__init__()
-        self.clip = clip
+        self.clip = clip if adapter is None else clip.giving(adapter.spec.features)
         self.views = rig_named(views).to(clip.device)
         self.style = images.AUTO if style == images.AUTO else images.style(style)
         self.drop_outliers = drop_outliers
@@ -179,7 +179,7 @@ class PointCLIP(StillModule):
         """Encode every view of every cloud, given as to :meth:`render`.
 
         Returns:
-            (B, V, C) float32, unit length.
+            (B, V, C) float32, unit length; as the tower gives them where the adapter takes raw ones.
 
         Raises:
             InputError: As :meth:`render`.
@@ -243,7 +243,7 @@ class PointCLIP(StillModule):
             return self.head(features)
         if text is None:
             raise InputError("without an adapter text_features are needed: pass model.encode_labels([...])")
-        return fusion.fuse(features, text, self.view_weights, self.clip.logit_scale)
+        return fusion.fuse(self.clip.unit(features), text, self.view_weights, self.clip.logit_scale)
 
     @torch.no_grad()
     def classify(
@@ -286,7 +286,7 @@ class PointCLIP(StillModule):
         shared = {"name": cloud.name, "view_weights": self.view_weights.float().cpu(), "view_names": self.views.names}
         for up in ups_of(pose):
             features = self.encode_views(*cloud.turned(up).batched())
-            alone = fusion.view_logits(features, text, self.clip.logit_scale)[0]
+            alone = fusion.view_logits(self.clip.unit(features), text, self.clip.logit_scale)[0]
             tried.append(Prediction.of(self.logits(features, text)[0], alone, classes, top_k, up=up, **shared))
         return max(tried, key=lambda prediction: prediction.probs[0])
 

@@ -155,7 +155,7 @@ def _classifier(model: "PointCLIP", classes: Sequence[str], convention: str) -> 
     if model.head is not None:
         return model.head
     text, scale = model.encode_labels(classes), model.clip.logit_scale
-    return lambda features: fuse(features, text, model.view_weights, scale, convention=convention)
+    return lambda features: fuse(model.clip.unit(features), text, model.view_weights, scale, convention=convention)
 
 
 def asked_classes(model: "PointCLIP", dataset: Dataset) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import torch
 
 SIX = [(0, 0, 90), (90, 0, 90), (180, 0, 90), (270, 0, 90), (0, -90, 90), (0, 90, 90)]
 TEN = [*SIX[:4], (225, -45, 90), (225, 45, 90), (315, -45, 90), (315, 45, 90), *SIX[4:]]
@@ -90,3 +91,49 @@ def v2_picture(points, angles):
             smooth[:, row, column] = (dilated[:, row : row + 3, column : column + 3] * kernel).sum((1, 2))
     image = smooth.max(0)
     return 1 - image / image.max()
+
+
+def v1_state(channels, num_views, seed=0):
+    """The 17 tensors of the adapter of V1's code under its names, random, in float16 as it saves them."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def drawn(*shape):
+        return (torch.randn(shape, generator=generator) * 0.3).half()
+
+    def norm(name):
+        ones = {part: (drawn(channels).abs() + 0.5) for part in ("weight", "running_var")}
+        rest = {part: drawn(channels) for part in ("bias", "running_mean")}
+        count = {"num_batches_tracked": torch.tensor(7)}
+        return {f"{name}.{part}": tensor for part, tensor in (ones | rest | count).items()}
+
+    wide = num_views * channels
+    state = {"fusion_ratio": drawn(num_views) + 0.5, **norm("global_f.0.bn"), **norm("global_f.4")}
+    for name, outputs, inputs in (
+        ("global_f.3", channels, wide),
+        ("view_f.0", channels, channels),
+        ("view_f.2", wide, channels),
+    ):
+        state |= {f"{name}.weight": drawn(outputs, inputs), f"{name}.bias": drawn(outputs)}
+    return state
+
+
+def v1_adapted(raw, state, ratio):
+    """V1's adapter without dropout: (B,V,C) features as they leave the tower to (B,V*C), one cloud after another."""
+    known = {name: tensor.float().numpy() for name, tensor in state.items()}
+
+    def normed(x, name):
+        away = (x - known[f"{name}.running_mean"]) / np.sqrt(known[f"{name}.running_var"] + 1e-5)
+        return away * known[f"{name}.weight"] + known[f"{name}.bias"]
+
+    def linear(x, name):
+        return known[f"{name}.weight"] @ x + known[f"{name}.bias"]
+
+    adapted = []
+    for views in raw.numpy():
+        weighed = np.concatenate(
+            [normed(view * r, "global_f.0.bn") for view, r in zip(views, known["fusion_ratio"], strict=True)]
+        )
+        g = np.maximum(normed(linear(weighed, "global_f.3"), "global_f.4"), 0)
+        h = np.maximum(linear(np.maximum(linear(g, "view_f.0"), 0), "view_f.2"), 0)
+        adapted.append(ratio * h + (1 - ratio) * views.ravel())
+    return torch.from_numpy(np.stack(adapted))
