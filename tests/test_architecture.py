@@ -56,6 +56,7 @@ TESTED_IN = {
         "cli/test_shared_options": "options",
         "cli/test_show": "pictures",
         "evaluation/test_protocols": "eval_protocol",
+        "fewshot/test_conversion": "convert",
         "test_additions": "models tables",
     },
     "clip": {"clip/test_towers": "folding patches precision", "test_model": "still"},
