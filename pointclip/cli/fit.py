@@ -174,6 +174,9 @@ def _tell(result: "FewShotResult", out: str) -> None:
             table.add_row(name, f"{100 * accuracy:.1f} %")
     show(Text(shown(out), "bold"))
     show(table)
+    if fewer := about["fewer_shots"]:
+        known = ", ".join(f"{name} {count}" for name, count in fewer.items())
+        _console.say_note(f"note: {counted(len(fewer), 'class', 'classes')} had fewer than {about['shots']}: {known}")
     _console.say_note(f"now: pointclip classify FILE --adapter {out}{_other_model(result)}")
 
 

@@ -15,22 +15,24 @@ Array = np.ndarray[Any, Any]
 
 
 def accuracies(judged: Judged, seed: int = 0) -> dict[str, Any]:
-    """Compute overall accuracy, mean class accuracy and top-5, each with its 95 % interval; JSON only."""
+    """Compute overall accuracy, mean class accuracy and top-5, each with its 95 % interval; JSON only.
+
+    Intervals are Wilson's of shares of shapes, and of the mean class accuracy a bootstrap over shapes; where that has
+    no width, for all shapes are right or all wrong, Wilson's too.
+    """
     predicted, targets, ranks = judged.predicted, judged.targets, ranks_of(judged)
-    within = (ranks > 0) & (ranks <= 5)
+    num_shapes, right = len(judged), predicted == targets
 
     def mean_class(places: Array) -> float:
         return metrics.mean_class_accuracy(predicted[places], targets[places])
 
-    right = predicted == targets
     told: dict[str, Any] = {}
-    for name, statistic in (
-        ("accuracy", lambda places: float(right[places].mean())),
-        ("mean_class_accuracy", mean_class),
-        ("top5", lambda places: float(within[places].mean())),
-    ):
-        told[name] = statistic(np.arange(len(judged)))
-        told[f"{name}_interval"] = list(metrics.bootstrap(statistic, len(judged), seed=seed))
+    for name, counted in (("accuracy", right), ("top5", (ranks > 0) & (ranks <= 5))):
+        told[name] = float(counted.mean())
+        told[f"{name}_interval"] = list(metrics.wilson(int(counted.sum()), num_shapes))
+    told["mean_class_accuracy"] = mean_class(np.arange(num_shapes))
+    low, high = metrics.bootstrap(mean_class, num_shapes, seed=seed)
+    told["mean_class_accuracy_interval"] = told["accuracy_interval"] if low == high else [low, high]
     return told
 
 

@@ -267,6 +267,8 @@ def _result(
         zero_shot = validation_score(logits, targets)[0]
     else:
         words = "none: one shot of each class and no other shape"
+    counts = {name: int((task.targets == number).sum()) for number, name in enumerate(names)}
+    about = {**about, "fewer_shots": {name: count for name, count in counts.items() if count < about["shots"]}}
     told: dict[str, Any] = {
         "chosen": fitted.chosen,
         "val_accuracy": fitted.val_accuracy,
