@@ -9,7 +9,7 @@ from pointclip._base.checks import nearest
 from pointclip._base.words import counted
 from pointclip.errors import InputError
 from pointclip.meshes.arrays import read_npy, read_npz
-from pointclip.meshes.columns import as_colors
+from pointclip.meshes.columns import as_colors, from_table
 from pointclip.meshes.foreign import WAYS
 from pointclip.meshes.geometry import Mesh, RawPoints
 from pointclip.meshes.off import read_off
@@ -19,7 +19,7 @@ from pointclip.meshes.scene import from_scene, read_gltf, read_obj
 from pointclip.meshes.stl import read_stl
 from pointclip.meshes.text import looks_like_points, read_text
 
-__all__ = ["KNOWN_SUFFIXES", "Mesh", "RawPoints", "as_colors", "from_scene", "is_shape", "load_geometry"]
+__all__ = ["KNOWN_SUFFIXES", "Mesh", "RawPoints", "as_colors", "from_scene", "from_table", "is_shape", "load_geometry"]
 
 _READERS: dict[str, Callable[[Path], Mesh | RawPoints]] = {
     "off": read_off,
