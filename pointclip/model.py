@@ -216,8 +216,10 @@ class PointCLIP(StillModule):
         """Compute class logits.
 
         Args:
-            points: (B, N, 3) float; normals and colors as to :meth:`render` too.
+            points: (B, N, 3) float, as to :meth:`render`.
             text_features: (K, C) float, from :meth:`encode_labels`; None with an adapter, which has its own.
+            normals: (B, N, 3) float or None.
+            colors: (B, N, 3) float or None.
 
         Returns:
             (B, K) float32: ``scale sum_v w_v <f_v, t_k> / sum_v w_v``, or what the adapter makes of the f_v.

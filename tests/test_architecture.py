@@ -33,7 +33,6 @@ ROOT = {"__init__", "__main__", "errors", "explain", "feature_spec", "model", "p
 # What is imported past a package's door, and why.
 DEEP = {
     "pointclip.encoding.": "the store behind it is being rewritten",
-    "pointclip.weights.hub": "doctor reports on the hub itself",
     "pointclip.weights.embedded": "scripts train and time the shipped head, part by part",
     "pointclip.evaluation.metrics": "scripts score arrays of their own",
     "pointclip.evaluation.scores": "scripts judge answers of their own",

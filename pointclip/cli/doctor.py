@@ -165,21 +165,22 @@ def _embedded() -> Finding:
 
 def _cached_models() -> Finding:
     from pointclip import weights
-    from pointclip.weights import hub as _hub
 
     ready = [row.name for row in weights.available() if row.ready and row.name != "embedded"]
-    folder = _hub.cache_root(None)
+    folder = weights.cache_root(None)
     if ready:
         return True, f"{', '.join(ready[:5])}{' and more' * (len(ready) > 5)} in {folder}", ""
     return False, f"none in {folder}", "with network they come on first use; else see: pointclip models"
 
 
 def _hub_reached() -> Finding:
-    from pointclip.weights import hub as _hub
+    from huggingface_hub import constants
 
-    reason = _hub.Probe().failure()
+    from pointclip.weights import Probe
+
+    reason = Probe().failure()
     remedy = "use --model embedded, ARCH@FILE or local-dir:PATH; behind a proxy set HTTPS_PROXY"
-    return reason is None, reason or f"{_hub.constants.ENDPOINT} answers", "" if reason is None else remedy
+    return reason is None, reason or f"{constants.ENDPOINT} answers", "" if reason is None else remedy
 
 
 def _cache_folder() -> Finding:

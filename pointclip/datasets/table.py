@@ -18,10 +18,14 @@ class Source(Protocol):
     """
 
     @property
-    def NAMES(self) -> tuple[str, ...]: ...  # noqa: N802  a constant of a module
+    def NAMES(self) -> tuple[str, ...]:  # noqa: N802  a constant of a module
+        """The names."""
+        ...
 
     @property
-    def HOME(self) -> Path | None: ...  # noqa: N802
+    def HOME(self) -> Path | None:  # noqa: N802
+        """The folder."""
+        ...
 
     def opened(self, name: str, folder: Path, split: str | None, num_points: int, up: str | None, seed: int) -> Dataset:
         """Open one split; None of ``split`` and ``up`` is the dataset's own."""

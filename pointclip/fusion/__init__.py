@@ -18,6 +18,7 @@ __all__ = [
     "POOLS",
     "Ensemble",
     "LogitTable",
+    "blended",
     "check_weights",
     "ensemble",
     "fit_ensemble",
@@ -29,5 +30,4 @@ __all__ = [
     "unit_views",
     "validation_score",
     "view_logits",
-    "blended",
 ]

@@ -40,6 +40,7 @@ class AdapterHead(Head):
         self.adapter = adapter
 
     def own_config(self) -> dict[str, Any]:
+        """Give the arguments beside those of every head."""
         return {"adapter": self.adapter.config}
 
     @classmethod

@@ -141,6 +141,7 @@ def choose(candidates: Candidates, val: Validation, only: Settings = None) -> Fi
 
 
 def judged_on(val: Tensor | None, val_targets: Tensor | None, text: Tensor) -> Validation:
+    """Check validation features (M,V,C) or (M,A,V,C) and give their clean copies with their targets, or None."""
     if val is None or val_targets is None or not len(val):
         return None
     return check_support(val, val_targets, text, "val")[:, 0].float(), val_targets

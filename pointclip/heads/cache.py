@@ -34,6 +34,7 @@ class CacheHead(Head):
         self.register_buffer("values", text.new_zeros(num_keys, len(text)))
 
     def own_config(self) -> dict[str, Any]:
+        """Give the arguments beside those of every head."""
         return {"num_keys": len(self.keys), "pool": self.pool, "alpha": self.alpha, "beta": self.beta}
 
     def forward(self, features: Tensor) -> Tensor:
@@ -70,6 +71,7 @@ def fit_cache(
         scale: The logit scale.
         alphas: Shares of the cache to try; 0 is zero-shot.
         betas: Sharpness to try.
+        only: The one setting to use, as in ``Fitted.chosen``; None chooses.
 
     Example:
         >>> text, targets = torch.eye(3), torch.arange(3)

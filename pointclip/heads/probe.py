@@ -27,6 +27,7 @@ class ProbeHead(Head):
         self.register_buffer("bias", text.new_zeros(len(text)))
 
     def own_config(self) -> dict[str, Any]:
+        """Give the arguments beside those of every head."""
         return {"pool": self.pool, "prior": self.prior}
 
     def forward(self, features: Tensor) -> Tensor:
@@ -60,6 +61,7 @@ def fit_probe(
         val_targets: (M,) int64.
         scale: The logit scale of the offset.
         penalties: L2 strengths, against the mean loss per row.
+        only: The one setting to use, as in ``Fitted.chosen``; None chooses.
 
     Example:
         >>> text, targets = torch.eye(3), torch.arange(3)

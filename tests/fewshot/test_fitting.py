@@ -21,7 +21,7 @@ from pointclip.fewshot.resume import FitInterrupted
 from pointclip.heads.adapter import AdapterTrainer
 from pointclip.heads.checkpoint import load_checkpoint
 from pointclip.heads.recipe import Recipe
-from pointclip.heads.table import METHODS
+from pointclip.heads.table import METHODS, fit_head
 
 QUICK = Recipe.adamw(epochs=12, batch_size=4)
 PER_CLASS = 5
@@ -94,7 +94,7 @@ def test_cross_validation_is_the_mean_over_folds(model, boxes, cache):
     right = 0
     for teach, judge in fewshot._shots.folds(targets.tolist()):
         rows = torch.tensor(split.train)
-        fitted = tuning.fit_head(
+        fitted = fit_head(
             "probe",
             clean[rows[list(teach)]],
             targets[list(teach)],

@@ -92,8 +92,8 @@ def test_another_encoder_is_refused(path, name, tiny, tmp_path):
     other = f"tiny-vit@{tmp_path}/other.safetensors"
     with pytest.raises(InputError, match=r"made with the model .*tiny\.safetensors', not with the model .*other"):
         load(other, adapter=path)
+    spec = load_checkpoint(path).spec
     with pytest.raises(InputError, match="other weights of the same name"):
-        spec = load_checkpoint(path).spec
         spec.refuse_another(replace(spec, identity="0"), "it")
 
 
