@@ -9,7 +9,7 @@ from pointclip.errors import WeightsError
 from pointclip.weights import hub as _hub
 
 
-class MissingCompanion(OSError):
+class MissingCompanionError(OSError):
     """Something beside the weights is not in the local cache.
 
     Args:
@@ -36,7 +36,7 @@ def tokenizer(model: str, cache_dir: str | None = None) -> Callable[[Sequence[st
     """Make the tokenizer of an architecture, a ``hf-hub:`` repository or a ``local-dir:`` folder.
 
     Raises:
-        MissingCompanion: It comes from the hub and is not in the local cache.
+        MissingCompanionError: It comes from the hub and is not in the local cache.
         WeightsError: A model folder does not hold it.
     """
     import open_clip
@@ -51,15 +51,15 @@ def tokenizer(model: str, cache_dir: str | None = None) -> Callable[[Sequence[st
             ) from error
         if isinstance(error, ValueError):
             raise
-        raise MissingCompanion("the tokenizer", repo, f"open_clip.get_tokenizer('{model}')") from error
+        raise MissingCompanionError("the tokenizer", repo, f"open_clip.get_tokenizer('{model}')") from error
 
 
-def missing_text_settings(model: str) -> MissingCompanion | None:
+def missing_text_settings(model: str) -> MissingCompanionError | None:
     """Give what a text tower of transformers needs besides its weights; None where open_clip's own tower is used."""
     if not (repo := _named(model, "hf_model_name")):
         return None
     bring = f"open_clip.create_model('{model}', pretrained_text=False); open_clip.get_tokenizer('{model}')"
-    return MissingCompanion("the text tower's settings", repo, bring)
+    return MissingCompanionError("the text tower's settings", repo, bring)
 
 
 def _named(model: str, key: str) -> str:

@@ -152,7 +152,7 @@ def local_first(name: str, attempt: Callable[[], T], probe: _hub.Probe | None = 
     except OSError as error:
         missing = error
     failure = (probe or _hub.Probe()).failure()
-    if failure and isinstance(missing, companions.MissingCompanion):
+    if failure and isinstance(missing, companions.MissingCompanionError):
         raise missing.unreachable(name, failure) from missing
     if failure:
         raise _hub.unreachable(name, failure) from missing
