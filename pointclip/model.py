@@ -63,11 +63,9 @@ class PointCLIP(StillModule):
         self.views = rig_named(views).to(clip.device)
         self.style = images.AUTO if style == images.AUTO else images.style(style)
         self.drop_outliers = drop_outliers
-        fitting = "label" if clip.name == "embedded" else "shape"
-        self.templates = fitting if templates == "auto" else templates
-        num_views = self.views.num_views
-        chosen = fusion.uniform_weights(num_views) if view_weights is None else view_weights
-        self.register_buffer("view_weights", fusion.check_weights(chosen, num_views).to(clip.device))
+        self.templates = templates if templates != "auto" else "label" if clip.name == "embedded" else "shape"
+        chosen = fusion.uniform_weights(self.views.num_views) if view_weights is None else view_weights
+        self.register_buffer("view_weights", fusion.check_weights(chosen, self.views.num_views).to(clip.device))
         if adapter is not None:
             adapter.spec.refuse_another(self.feature_spec, adapter.path)
         self.again: Callable[..., PointCLIP] | None = None  # loads the same model in another process
@@ -88,6 +86,8 @@ class PointCLIP(StillModule):
         precision: str = "auto",
         drop_outliers: bool = True,
         skip_background: bool = False,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
     ) -> "PointCLIP":
         """Load a pretrained model by name.
 
@@ -102,6 +102,8 @@ class PointCLIP(StillModule):
             precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.
             drop_outliers: False draws even the few points far outside of all others, which shrinks the shape.
             skip_background: Leave out the patches that see only background: faster, and not quite the same features.
+            mean: Three numbers in place of the model's own; a file of ``ViT-L-14`` needs both, see ``weights.load``.
+            std: Likewise.
 
         Returns:
             The model, in evaluation mode, every tower parameter frozen.
@@ -118,13 +120,13 @@ class PointCLIP(StillModule):
         few_shot = adapter if adapter is None or isinstance(adapter, Checkpoint) else load_checkpoint(adapter)
         usual = (DEFAULT_VIEWS, DEFAULT_STYLE) if few_shot is None else (few_shot.spec.views, few_shot.spec.drawn)
         views = rig_named(usual[0] if views is None else views)
-        style = usual[1] if style is None else style
-        style = images.AUTO if style == images.AUTO else images.style(style)
-        clip = FrozenClip(weights.load(name), device=device, precision=precision, skip_background=skip_background)
+        style = usual[1] if style is None else images.AUTO if style == images.AUTO else images.style(style)
+        loaded = weights.load(name, mean=mean, std=std)
+        clip = FrozenClip(loaded, device=device, precision=precision, skip_background=skip_background)
         made = cls(clip, views, style, templates, adapter=few_shot, drop_outliers=drop_outliers)
         again = partial(cls.from_pretrained, name, views=views, style=style, templates=templates, adapter=adapter)
         again = partial(again, drop_outliers=drop_outliers, skip_background=skip_background)
-        made.again = partial(again, device=device, precision=precision)
+        made.again = partial(again, device=device, precision=precision, mean=mean, std=std)
         return made
 
     @property
