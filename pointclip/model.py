@@ -62,15 +62,13 @@ class PointCLIP(StillModule):
         surface: str = "auto",
     ) -> None:
         super().__init__()
-        self.clip = clip
+        self.clip = clip if adapter is None else clip.giving(adapter.spec.features)
         self.views = rig_named(views).to(clip.device)
         self.style = images.AUTO if style == images.AUTO else images.style(style)
         self.drop_outliers, self.surface = drop_outliers, images.check_surface(surface)
-        fitting = "label" if clip.name == "embedded" else "shape"
-        self.templates = fitting if templates == "auto" else templates
-        num_views = self.views.num_views
-        chosen = fusion.uniform_weights(num_views) if view_weights is None else view_weights
-        self.register_buffer("view_weights", fusion.check_weights(chosen, num_views).to(clip.device))
+        self.templates = templates if templates != "auto" else "label" if clip.name == "embedded" else "shape"
+        chosen = fusion.uniform_weights(self.views.num_views) if view_weights is None else view_weights
+        self.register_buffer("view_weights", fusion.check_weights(chosen, self.views.num_views).to(clip.device))
         if adapter is not None:
             adapter.spec.refuse_another(self.feature_spec, adapter.path)
         self.again: Callable[..., PointCLIP] | None = None  # loads the same model in another process
@@ -92,6 +90,8 @@ class PointCLIP(StillModule):
         drop_outliers: bool = True,
         skip_background: bool = False,
         surface: str | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
     ) -> "PointCLIP":
         """Load a pretrained model by name.
 
@@ -107,6 +107,8 @@ class PointCLIP(StillModule):
             drop_outliers: False draws even the few points far outside of all others, which shrinks the shape.
             skip_background: Leave out the patches that see only background: faster, and not quite the same features.
             surface: What meshes are drawn from, see :class:`PointCLIP`; None is the adapter's, else ``"auto"``.
+            mean: Three numbers in place of the model's own; a file of ``ViT-L-14`` needs both, see ``weights.load``.
+            std: Likewise.
 
         Returns:
             The model, in evaluation mode, every tower parameter frozen.
@@ -126,12 +128,13 @@ class PointCLIP(StillModule):
         views = rig_named(usual[0] if views is None else views)
         style, surface = usual[1] if style is None else style, usual[2] if surface is None else surface
         style = images.AUTO if style == images.AUTO else images.style(style)
-        clip = FrozenClip(weights.load(name), device=device, precision=precision, skip_background=skip_background)
-        treated: dict[str, Any] = {"adapter": few_shot, "drop_outliers": drop_outliers, "surface": surface}
-        made = cls(clip, views, style, templates, **treated)
+        seen = weights.load(name, mean=mean, std=std)
+        clip = FrozenClip(seen, device=device, precision=precision, skip_background=skip_background)
+        treated: dict[str, Any] = {"drop_outliers": drop_outliers, "surface": surface}
+        made = cls(clip, views, style, templates, adapter=few_shot, **treated)
+        treated |= {"skip_background": skip_background, "device": device, "precision": precision}
         again = partial(cls.from_pretrained, name, views=views, style=style, templates=templates, adapter=adapter)
-        again = partial(again, drop_outliers=drop_outliers, skip_background=skip_background, surface=surface)
-        made.again = partial(again, device=device, precision=precision)
+        made.again = partial(again, mean=mean, std=std, **treated)
         return made
 
     @property
@@ -180,7 +183,7 @@ class PointCLIP(StillModule):
         """Encode every view of every shape, given as to :meth:`render`.
 
         Returns:
-            (B, V, C) float32, unit length.
+            (B, V, C) float32, unit length; as the tower gives them where the adapter takes raw ones.
 
         Raises:
             InputError: As :meth:`render`.
@@ -246,7 +249,7 @@ class PointCLIP(StillModule):
             return self.head(features)
         if text is None:
             raise InputError("without an adapter text_features are needed: pass model.encode_labels([...])")
-        return fusion.fuse(features, text, self.view_weights, self.clip.logit_scale)
+        return fusion.fuse(self.clip.unit(features), text, self.view_weights, self.clip.logit_scale)
 
     @torch.no_grad()
     def classify(
@@ -289,7 +292,7 @@ class PointCLIP(StillModule):
         shared = {"name": cloud.name, "view_weights": self.view_weights.float().cpu(), "view_names": self.views.names}
         for up in ups_of(pose):
             features = self.encode_views(cloud.turned(up))
-            alone = fusion.view_logits(features, text, self.clip.logit_scale)[0]
+            alone = fusion.view_logits(self.clip.unit(features), text, self.clip.logit_scale)[0]
             tried.append(Prediction.of(self.logits(features, text)[0], alone, classes, top_k, up=up, **shared))
         return max(tried, key=lambda prediction: prediction.probs[0])
 

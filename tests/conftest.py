@@ -6,6 +6,7 @@ Fixtures import what they need when they are asked for: the tests of ops load ne
 import os
 import socket
 import tempfile
+from contextlib import ExitStack
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch loads: two test processes share two cores
 _CACHE = tempfile.TemporaryDirectory(prefix="pointclip-tests-")
@@ -31,6 +32,15 @@ def tiny(tmp_path_factory):
     register(folder)
     yield tuple(CONFIGS)
     unregister(folder)
+
+
+@pytest.fixture
+def known(tmp_path):
+    """Give a function that makes open_clip know one more tiny architecture until the test ends."""
+    from support.tiny_towers import register_one
+
+    with ExitStack() as stack:
+        yield lambda name, **changes: stack.enter_context(register_one(tmp_path / "config", name, **changes))
 
 
 @pytest.fixture(scope="session")

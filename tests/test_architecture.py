@@ -39,15 +39,21 @@ DEEP = {
 }
 # Modules without a test file of their name, by the file that tests them: through their package's door, as users do.
 TESTED_IN = {
-    "_base": {"cli/test_report": "files", "test_assets": "assets", "scripts/test_common": "provenance"},
+    "_base": {
+        "cli/test_doctor": "torch_pair",
+        "cli/test_report": "files",
+        "test_assets": "assets",
+        "scripts/test_common": "provenance",
+    },
     "cameras": {"cameras/test_rigs": "camera files", "points/test_interop": "interop"},
     "cli": {
         "cli/test_classify": "boundary console",
-        "cli/test_edges": "doctor",
         "cli/test_eval": "eval_tables",
         "cli/test_search": "embed",
         "cli/test_shared_options": "options",
         "cli/test_show": "pictures",
+        "evaluation/test_protocols": "eval_protocol",
+        "fewshot/test_conversion": "convert",
         "test_additions": "models tables",
     },
     "clip": {"clip/test_towers": "folding patches precision", "test_model": "still"},
@@ -63,6 +69,7 @@ TESTED_IN = {
         "evaluation/test_run": "caveats judged",
         "evaluation/test_comparison": "result_folder scores",
         "evaluation/test_open_set": "splits",
+        "evaluation/test_protocols": "literature",
         "viz/test_viz": "plots",
     },
     "fewshot": {"fewshot/test_fitting": "progress tuning"},
@@ -92,7 +99,10 @@ TESTED_IN = {
     "reading": {"reading/test_items": "worker"},
     "search": {"cli/test_search": "retrieval"},
     "viz": {"viz/test_viz": "panels sheet turntable window"},
-    "weights": {"weights/test_errors": "hub files", "weights/test_loading": "openclip skip_init"},
+    "weights": {
+        "weights/test_errors": "companions hub files",
+        "weights/test_loading": "normalization openclip skip_init",
+    },
 }
 TESTED_BY_USE = "cache checks leaks optional seeds version words"  # of _base: small helpers, in every package's tests
 LONG = {"eval_": 46, "_run": 42, "fit": 41, "_encode_task": 46}  # still to be cut; none may be added or grow

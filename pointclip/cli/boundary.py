@@ -11,6 +11,7 @@ from typing import ParamSpec
 import typer
 
 from pointclip._base.files import FULL
+from pointclip._base.torch_pair import REMEDY, misfit
 from pointclip.cli.console import say_error, unhook_stdout
 from pointclip.errors import PointClipError
 
@@ -50,6 +51,8 @@ def sentence(error: Exception) -> str:
         return str(error)
     if (told := _of_the_system(error)) is not None:
         return told
+    if pair := misfit(error):
+        return f"{pair}: {REMEDY}"
     what = " ".join(str(error).split())[:300]
     return (
         f"a fault inside pointclip or a library, {type(error).__name__}{f': {what}' * bool(what)} "

@@ -11,6 +11,7 @@ import typer
 
 from pointclip._base.words import counted
 from pointclip.cli import console as _console
+from pointclip.cli import eval_protocol as _protocol
 from pointclip.cli import eval_tables as _judged
 from pointclip.cli import options as _options
 from pointclip.cli.boundary import EXIT_BAD_INPUT, bounded
@@ -18,7 +19,7 @@ from pointclip.errors import InputError
 
 if TYPE_CHECKING:
     from pointclip.datasets import Dataset as Shapes
-    from pointclip.evaluation import OpenSplit, Request
+    from pointclip.evaluation import OpenSplit, Protocol, Request
 
 
 _ERRORS_TOLD = 10  # predictions.csv holds all
@@ -87,6 +88,7 @@ def eval_(
     unknown: Unknown = None,
     reject_at_most: Goal = 0.05,
     with_logits: WithLogits = None,
+    protocol: _protocol.Name = None,
     engine: _options.Where = _options.Engine.LOCAL,
     workers: _options.Workers = None,
     json: _options.Json = False,
@@ -101,39 +103,43 @@ def eval_(
         return
     if dataset is None:
         raise InputError("name a dataset to judge the model on, or two result folders with --compare A B")
-    from pointclip.evaluation import Request
-
     _refuse_inside(dataset, out)
+    found, asked = _protocol.with_protocol(protocol, asked, up)
     chosen = _options.settings(replace(asked, up=up or _options.UpAxis.Y))
     chosen = replace(chosen, up="own" if up is None else up.value)
-    request = Request(
-        dataset=_short(dataset),
-        split=split,
-        val_split=val_split,
-        limit=limit,
-        seed=chosen.seed,
-        calibrate=not no_calibrate,
-        reject=reject,
-        unknown=tuple(name.strip() for name in (unknown or "").split(",") if name.strip()),
-        goal=reject_at_most,
-        with_logits=with_logits,
-        engine=engine.value,
-        workers=workers,
-        pose=chosen.pose,
-    )
-    opened = cache(partial(_open, dataset, up, chosen))  # a split is listed once
-    _run(opened, chosen, request, out, json, _command(context))
+    how: dict[str, Any] = {"split": split, "val_split": val_split, "limit": limit, "seed": chosen.seed}
+    how |= {"reject": reject, "goal": reject_at_most, "with_logits": with_logits}
+    how |= {"unknown": tuple(name.strip() for name in (unknown or "").split(",") if name.strip())}
+    how |= {"engine": engine.value, "workers": workers, "pose": chosen.pose}
+    how |= {} if found is not None else {"calibrate": not no_calibrate}
+    opened = cache(partial(_open, dataset, up, chosen, found))  # a split is listed once
+    _run(opened, chosen, _request(found, _short(dataset), how), out, json, _command(context), found)
 
 
-def _open(name: str, up: _options.UpAxis | None, chosen: _options.Settings, split: str | None) -> "Shapes":
+def _request(protocol: "Protocol | None", dataset: str, how: dict[str, Any]) -> "Request":
+    from pointclip.evaluation.run import Request
+
+    return Request(dataset, **how) if protocol is None else protocol.request(dataset, **how)
+
+
+def _open(
+    name: str, up: _options.UpAxis | None, chosen: _options.Settings, protocol: "Protocol | None", split: str | None
+) -> "Shapes":
     from pointclip.datasets import open_dataset
 
     reading: dict[str, Any] = {"num_points": chosen.points, "seed": chosen.seed, "drop_outliers": chosen.drop_outliers}
-    return open_dataset(name, split, up=None if up is None else up.value, **reading)
+    found = open_dataset(name, split, up=None if up is None else up.value, **reading)
+    return found if protocol is None else protocol.stored(found)
 
 
 def _run(
-    opened: "OpenSplit", chosen: _options.Settings, request: "Request", out: str | None, json: bool, command: str
+    opened: "OpenSplit",
+    chosen: _options.Settings,
+    request: "Request",
+    out: str | None,
+    json: bool,
+    command: str,
+    protocol: "Protocol | None",
 ) -> None:
     """Evaluate, write and tell; leave with code 2 where shapes failed."""
     from pointclip._base.files import check_folder, make_folder
@@ -142,11 +148,15 @@ def _run(
     open_judged(opened, request)
     folder = None if out is None else check_folder(out)
     network = _options.load_network(chosen)
+    if protocol is not None:
+        protocol.prepare(network, request.dataset)
     with _console.kept_progress() as bar:
         found = evaluate(network, opened, request, watch=bar.reach)
     used = {"device": str(network.device), "precision": network.clip.precision.name, "templates": network.templates}
     settings = {name: value for name, value in (asdict(chosen) | used).items() if name != "labels"}
     document = as_document(found, request.dataset, settings | {"limit": request.limit}, command)
+    if protocol is not None:
+        document["protocol"] = protocol.document(network, request.dataset)
     if folder is not None:
         make_folder(folder)
         write_result(folder, found, document)

@@ -16,6 +16,7 @@ from pointclip.datasets.listed import OUTLIERS_KEPT
 from pointclip.errors import DatasetError, InputError
 from pointclip.points import PointCloud, far_outliers
 
+_STORED = ", rows as stored"
 _ONE_AT_A_TIME = threading.Lock()  # HDF5 files are not safe to be read from several threads
 
 
@@ -78,13 +79,14 @@ class Hdf5Clouds:
 
     Attributes:
         drop_outliers: Leave far outliers out, as :func:`pointclip.load` does; to be set before shapes are read.
+        as_stored: Give the first rows of each array as they are, as the papers' codes do; likewise.
 
     Raises:
         DatasetError: A file is missing or not of this layout.
         MissingDependency: h5py is not installed.
     """
 
-    drop_outliers = True
+    drop_outliers, as_stored = True, False
 
     def __init__(
         self,
@@ -125,6 +127,9 @@ class Hdf5Clouds:
     def item(self, index: int) -> tuple[PointCloud, str, str]:
         """Read one cloud: the cloud, its label and its id."""
         points, normals = self._arrays(index)
+        if self.as_stored:
+            cloud = PointCloud.from_numpy(points[: self.num_points], name=self.id(index))
+            return cloud, self.label(index), self.id(index)
         how = self.num_points, self.up, self.drop_outliers
         cloud = cloud_of(self.id(index), points, normals, self.id(index), *how)
         return cloud, self.label(index), self.id(index)
@@ -147,7 +152,8 @@ class Hdf5Clouds:
             return f"unreadable: {error}"
         for array in arrays:
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest() + OUTLIERS_KEPT * (not self.drop_outliers)
+        how = _STORED if self.as_stored else OUTLIERS_KEPT * (not self.drop_outliers)
+        return digest.hexdigest() + how
 
     def _arrays(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         file, row, _ = self._places[index]

@@ -43,6 +43,7 @@ class Request:
         engine: As for :func:`pointclip.encoding.job.encode_dataset`.
         workers: Likewise.
         pose: Likewise; of the poses searched, the most confident answer counts.
+        convention: How views are fused without a few-shot head, see :func:`pointclip.fusion.fuse`.
 
     Raises:
         InputError: Options that need each other are not given together, or a number is out of range.
@@ -61,6 +62,7 @@ class Request:
     engine: str = "local"
     workers: int | None = None
     pose: str = "given"
+    convention: str = "mean"
 
     def __post_init__(self) -> None:
         check_pose(self.pose)
@@ -179,7 +181,7 @@ def evaluate(
     test = _judged(model, dataset, plan.places, cache, plan, request, watch)
     found = Evaluation(test, val if val else None, plan.left_out)
     found.notes += caveats(model, request.dataset, found.test, found.val, request.choices, plan.left_out, plan.shots)
-    _score(found, plan, request)
+    _score(found, plan, request, None if model.head is not None else model.clip.logit_bias)
     return found
 
 
@@ -260,15 +262,15 @@ def _judged(
 
     how: dict[str, Any] = {"engine": request.engine, "workers": request.workers, "pose": request.pose}
     encoded = encode_dataset(model, dataset, indices=places, cache=cache, watch=told, **how)
-    return judge(model, dataset.split, encoded, plan.classes)
+    return judge(model, dataset.split, encoded, plan.classes, request.convention)
 
 
-def _score(found: Evaluation, plan: _Plan, request: Request) -> None:
+def _score(found: Evaluation, plan: _Plan, request: Request, bias: float | None) -> None:
     test, val = found.test, found.val
     temperature = scoring.fit_temperature(val) if val is not None and request.calibrate else None
     found.metrics = scoring.accuracies(test, request.seed) | scoring.calibration_errors(test, temperature)
     if plan.table is not None:
         found.ensemble, found.together = scoring.with_other(test, val, plan.table)
     if request.reject:
-        settings = (request.goal, request.calibrate, request.seed)
+        settings = (request.goal, request.calibrate, request.seed, bias)
         found.rejection, found.open_answers = scoring.without_classes(test, val, plan.unknown, *settings)

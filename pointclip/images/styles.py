@@ -180,8 +180,12 @@ class PaperDepth(Style):
 class Realistic(Style):
     """The picture of PointCLIP V2 (Zhu et al., ICCV 2023): a grid of 112 cells, dilated, smoothed, near dark on white.
 
-    Parallel projection, each view scaled on its own; only the rotations of the views count.
+    Parallel projection, each view scaled on its own; only the rotations of the views count. As there, the cloud is
+    taken as it is, and the encoder's mean and standard deviation are left out.
     """
+
+    unit_sphere: bool = False
+    clip_normalized: bool = False
 
 
 STYLES: dict[str, Style] = {

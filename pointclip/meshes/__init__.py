@@ -10,7 +10,7 @@ from pointclip._base.files import FULL
 from pointclip._base.words import counted
 from pointclip.errors import InputError
 from pointclip.meshes.arrays import read_npy, read_npz
-from pointclip.meshes.columns import as_colors
+from pointclip.meshes.columns import as_colors, from_table
 from pointclip.meshes.exchange import read_3mf, read_dae
 from pointclip.meshes.foreign import UNREAD_SHAPES, WAYS
 from pointclip.meshes.geometry import Mesh, RawPoints
@@ -30,6 +30,7 @@ __all__ = [
     "as_colors",
     "check_unpacked",
     "from_scene",
+    "from_table",
     "is_shape",
     "is_unread_shape",
     "load_geometry",

@@ -268,7 +268,7 @@ def test_models_tells_what_is_ready(monkeypatch):
     assert lines[:2] == [["embedded", "ready", "small"], ["A/[b]", "-", "needs", "a", "download"]]
 
 
-def test_doctor_examines_everything_and_never_fails(monkeypatch):
+def test_doctor_examines_everything_and_stops_at_nothing(monkeypatch):
     def broken():
         raise OSError("libGL.so.1:\n cannot open [file]")
 
@@ -278,17 +278,19 @@ def test_doctor_examines_everything_and_never_fails(monkeypatch):
     checks = {"python": doctor.CHECKS["python"], "open3d": broken, "embedded": refused}
     monkeypatch.setattr(doctor, "CHECKS", checks)
     ran = run("doctor", "--json")
-    assert ran.code == 0
-    assert [(check["name"], check["ok"]) for check in ran.json["checks"]] == [
-        ("python", True),
-        ("open3d", False),
-        ("embedded", False),
+    assert ran.code == 1
+    assert ran.err == "error: needed, and not working: embedded\n"
+    assert [(check["name"], check["ok"], check["needed"]) for check in ran.json["checks"]] == [
+        ("python", True, True),
+        ("open3d", False, False),
+        ("embedded", False, True),
     ]
     assert ran.json["checks"][1]["note"] == "OSError: libGL.so.1: cannot open [file]"
     assert ran.json["checks"][1]["remedy"]
     text = run("doctor").out
     assert re.search(r"^yes +python: 3", text, re.MULTILINE)
     assert re.search(r"^no +open3d: OSError: libGL.so.1: cannot open \[file\] -> ", text, re.MULTILINE)
+    assert re.search(r"^NO +embedded: no head$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", [name for name in doctor.CHECKS if name not in ("embedded", "open3d")])
