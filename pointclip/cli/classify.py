@@ -29,7 +29,12 @@ SaveViews = Annotated[
     str | None, typer.Option("--save-views", metavar="DIR", help="Save each shape's pictures, one PNG per view.")
 ]
 Csv = Annotated[
-    str | None, typer.Option("--csv", metavar="FILE", help="Also write rows of path, rank, label, probability, error.")
+    str | None,
+    typer.Option(
+        "--csv",
+        metavar="FILE",
+        help="Also write rows of path, rank, label, probability, error; stopped, the same command goes on.",
+    ),
 ]
 
 

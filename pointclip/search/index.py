@@ -165,15 +165,25 @@ class ShapeIndex:
                 raise InputError(f"{path} is damaged, its sha256 is another: copy it again, or embed the shapes again")
             del about["format"]
             self.origin = _origin(about)
+            self._check()
         except FileNotFoundError as error:
             raise InputError(f"{path} does not exist: check the path, or make it with pointclip embed") from error
         except (OSError, SafetensorError) as error:
             raise InputError(f"{path} is cut or no safetensors file ({error}): embed the shapes again") from error
-        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-            if isinstance(error, InputError):
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
+            if isinstance(error, InputError) and str(path) in str(error):
                 raise
             raise InputError(f"{path} is no index of shapes: name a file that pointclip embed wrote") from error
         self.channels = self._features.get_shape()[1]
+
+    def _check(self) -> None:
+        """Refuse rows, names and cameras that no writer leaves behind."""
+        shape, ends, letters = self._features.get_shape(), self._ends.tolist(), self._names.get_shape()
+        if len(shape) != 2 or shape[0] != len(ends) or ends != sorted(ends) or letters != [max(ends, default=0)]:
+            raise ValueError("features, names and their ends do not fit")
+        if not isinstance(self.origin.folder, str) or len(self.origin.spec.views.names) < 1:
+            raise ValueError("no folder or no views")
+        _ = self.origin.spec.drawn
 
     def __len__(self) -> int:
         return len(self._ends)

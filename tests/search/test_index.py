@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch.nn.functional import normalize
 
 from pointclip.cameras import rigs
-from pointclip.errors import InputError
+from pointclip.errors import InputError, WeightsError
 from pointclip.feature_spec import FeatureSpec
 from pointclip.fusion.pooling import blended
 from pointclip.search import index as index_module
@@ -160,6 +160,34 @@ def test_a_wrong_file_is_refused(tmp_path, damage, message):
     write_index(path, torch.eye(3), ["a", "b", "c"], ORIGIN)
     damage(path)
     with pytest.raises(InputError, match=message):
+        ShapeIndex(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda about, _: about["spec"]["cameras"].update(rotations="no"),
+        lambda about, _: about["spec"]["cameras"].pop("names"),
+        lambda about, _: about["spec"].update(cameras=5),
+        lambda about, _: about["spec"].update(settings={"kind": "None"}),
+        lambda about, _: about.update(folder=5),
+        lambda about, _: about.pop("spec"),
+        lambda _, tensors: tensors.update(ends=torch.tensor([1, 2])),
+        lambda _, tensors: tensors.update(ends=torch.tensor([1, 2, 9])),
+        lambda _, tensors: tensors.update(features=torch.zeros(3)),
+    ],
+)
+def test_what_no_writer_leaves_behind_is_refused_without_a_digest_too(tmp_path, change):
+    path = tmp_path / "i"
+    write_index(path, torch.eye(3), ["a", "b", "c"], ORIGIN)
+    with safe_open(path, "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        about = json.loads(file.metadata()["pointclip index"])
+    del about["sha256"]
+    about["format"] = 1
+    change(about, tensors)
+    save_file(tensors, path, {"pointclip index": json.dumps(about)})
+    with pytest.raises((InputError, WeightsError)):
         ShapeIndex(path)
 
 
