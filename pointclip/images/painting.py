@@ -144,17 +144,10 @@ def _tent(plane: np.ndarray, reach: int) -> np.ndarray:
 
 
 def _paint(
-    index: np.ndarray,
-    depth: np.ndarray,
-    values: np.ndarray,
-    painted: np.ndarray,
-    known: np.ndarray,
-    closings: Closings,
-    tolerance: np.floating,
-    blend: bool,
-    windows: tuple[int, ...],
+    arrays: list[np.ndarray], closings: Closings, tolerance: np.floating, blend: bool, windows: tuple[int, ...]
 ) -> None:
     """Paint one picture."""
+    index, depth, values, painted, known = arrays
     nearness, halved = _nearness(index, depth, np.finfo(depth.dtype).min)
     closed, hiding = (_close_gaps(halved if halving else nearness, *window) for halving, *window in closings)
     blocks = np.zeros((values.shape[1] + 1, *halved.shape), values.dtype)  # sums, and the number of pixels
@@ -187,5 +180,5 @@ def paint(
     arrays = [each.numpy() for each in (buffer.index, buffer.depth, values.contiguous(), painted, known)]
     for cloud, view in np.ndindex(*shape[:2]):
         behind = arrays[1].dtype.type(tolerance[cloud].item())
-        _paint(*(each[cloud, view] for each in arrays), closings, behind, blend, windows)
+        _paint([each[cloud, view] for each in arrays], closings, behind, blend, windows)
     return painted, known
