@@ -10,6 +10,9 @@ from torch import Tensor
 from pointclip import ops
 from pointclip._base.compiled import kernel
 
+Closings = tuple[tuple[int, int, int], tuple[int, int, int]]
+_AXES = ((1, 0), (0, 1), (1, 1), (1, -1))
+
 
 @kernel
 def _max_ahead(image, down, across, length):
@@ -23,26 +26,6 @@ def _max_ahead(image, down, across, length):
             for at in range(len(here)):
                 here[at] = there[at] if there[at] > here[at] else here[at]
         width += step
-
-
-@kernel
-def _window_max(image, reach, cut):
-    _max_ahead(image, 1, 0, 2 * (reach - 2 * cut) + 1)
-    _max_ahead(image, 0, 1, 2 * (reach - 2 * cut) + 1)
-    _max_ahead(image, 1, 1, 2 * cut + 1)
-    _max_ahead(image, 1, -1, 2 * cut + 1)
-
-
-@kernel
-def _close_gaps(nearness, reach, cut):
-    """Dilate and erode by squares, their corners cut; the window of a dilation begins 2 cut columns into itself."""
-    height, width = nearness.shape
-    padded = np.full((height + 4 * reach, width + 4 * reach), -np.inf, nearness.dtype)
-    padded[2 * reach : 2 * reach + height, 2 * reach : 2 * reach + width] = nearness
-    _window_max(padded, reach, cut)
-    wide = -padded[: height + 2 * reach, 2 * cut : width + 2 * reach + 2 * cut]
-    _window_max(wide, reach, cut)
-    return -wide[:height, 2 * cut : width + 2 * cut]
 
 
 @kernel
@@ -66,23 +49,9 @@ def _sum_ahead(image, down, across, length):
 
 
 @kernel
-def _tent(blocks, reach):
-    """Sum two windows of blocks after each other, of each plane of (D, h, w)."""
-    rows, columns, rim = blocks.shape[1], blocks.shape[2], 2 * reach
-    sums = np.empty_like(blocks)
-    for at in range(len(blocks)):
-        plane = np.zeros((rows + 2 * rim, columns + 2 * rim), blocks.dtype)
-        plane[rim : rim + rows, rim : rim + columns] = blocks[at]
-        for _ in range(2):
-            plane = _sum_ahead(_sum_ahead(plane, 1, 0, 2 * reach + 1), 0, 1, 2 * reach + 1)
-        sums[at] = plane[:rows, :columns]
-    return sums
-
-
-@kernel
-def _fill(blocks, averages, to_fill, blend, reach):
+def _fill(sums, blocks, averages, to_fill, blend):
     """Give blocks that are to be filled the average around them; return how many have no painted pixel there."""
-    sums, left = _tent(blocks, reach), 0
+    left = 0
     for row in range(to_fill.shape[0]):
         for column in range(to_fill.shape[1]):
             if to_fill[row, column] == 0 or averages[-1, row, column] > 0:
@@ -113,18 +82,19 @@ def _nearness(index, depth, lowest):
 
 
 @kernel
-def _see(index, nearness, values, known, covered, blocks, to_fill, closings, tolerance, blend):
+def _see(
+    index, nearness, values, known, covered, blocks, to_fill, closed, halving, hiding, far_halving, tolerance, blend
+):
     """Mark the covered pixels and those where a sample is seen, and sum what is seen in blocks of 2 x 2 pixels."""
-    (closed, halving), (hiding, far_halving) = closings
     lowest = np.finfo(nearness.dtype).min
     for row in range(len(index)):
         covers, hides, half = closed[row >> halving], hiding[row >> far_halving], row >> 1
         for column in range(index.shape[1]):
             known[row, column] = False
-            if covers[column >> halving] <= lowest:
-                covered[row, column] = False
+            covered[row, column] = covers[column >> halving] > lowest
+            if not covered[row, column]:
                 continue
-            covered[row, column], at = True, index[row, column]
+            at = index[row, column]
             if at >= 0 and nearness[row, column] >= hides[column >> far_halving] - tolerance:
                 known[row, column] = True
                 to_fill[half, column >> 1] += blend
@@ -136,20 +106,8 @@ def _see(index, nearness, values, known, covered, blocks, to_fill, closings, tol
 
 
 @kernel
-def _paint(index, depth, values, painted, known, closings, tolerance, blend, windows):
-    """Closings are, of the gaps to cover and of those that hide: halvings of the picture, reach, corner cut."""
-    nearness, halved = _nearness(index, depth, np.finfo(depth.dtype).min)
-    (halving, reach, cut), (far_halving, far_reach, far_cut) = closings
-    closed = _close_gaps(nearness if halving == 0 else halved, reach, cut)
-    hiding = _close_gaps(nearness if far_halving == 0 else halved, far_reach, far_cut)
-    blocks = np.zeros((values.shape[1] + 1, *halved.shape), values.dtype)  # sums, and the number of pixels
-    to_fill, covered = np.zeros(halved.shape, np.int64), np.empty(index.shape, np.bool_)
-    both = ((closed, halving), (hiding, far_halving))
-    _see(index, nearness, values, known, covered, blocks, to_fill, both, tolerance, blend)
-    averages = np.zeros_like(blocks)
-    for window in windows:
-        if _fill(blocks, averages, to_fill, blend, window) == 0:
-            break
+def _finish(index, values, painted, known, covered, averages, blend):
+    """Paint covered pixels with the averages of their blocks, and where samples are not blended, those."""
     for row in range(len(index)):
         for channel in range(len(painted)):
             average = averages[channel, row >> 1]
@@ -162,20 +120,65 @@ def _paint(index, depth, values, painted, known, closings, tolerance, blend, win
             known[row, column] = filled | (known[row, column] & (not blend))
 
 
+def _window_max(image: np.ndarray, reach: int, cut: int) -> None:
+    for (down, across), length in zip(_AXES, [2 * (reach - 2 * cut) + 1] * 2 + [2 * cut + 1] * 2, strict=True):
+        _max_ahead(image, down, across, length)
+
+
+def _close_gaps(nearness: np.ndarray, reach: int, cut: int) -> np.ndarray:
+    """Dilate and erode by squares, their corners cut; the window of a dilation begins 2 cut columns into itself."""
+    height, width = nearness.shape
+    padded = np.pad(nearness, 2 * reach, constant_values=-np.inf)
+    _window_max(padded, reach, cut)
+    wide = np.negative(padded[: height + 2 * reach, 2 * cut : width + 2 * reach + 2 * cut], order="C")
+    _window_max(wide, reach, cut)
+    return np.negative(wide[:height, 2 * cut : width + 2 * cut], order="C")
+
+
+def _tent(plane: np.ndarray, reach: int) -> np.ndarray:
+    """Sum two windows of blocks after each other."""
+    sums = np.pad(plane, 2 * reach)
+    for down, across in _AXES[:2] * 2:
+        sums = _sum_ahead(sums, down, across, 2 * reach + 1)
+    return sums[: plane.shape[0], : plane.shape[1]]
+
+
+def _paint(
+    arrays: list[np.ndarray], closings: Closings, tolerance: np.floating, blend: bool, windows: tuple[int, ...]
+) -> None:
+    """Paint one picture."""
+    index, depth, values, painted, known = arrays
+    nearness, halved = _nearness(index, depth, np.finfo(depth.dtype).min)
+    closed, hiding = (_close_gaps(halved if halving else nearness, *window) for halving, *window in closings)
+    blocks = np.zeros((values.shape[1] + 1, *halved.shape), values.dtype)  # sums, and the number of pixels
+    to_fill, covered = np.zeros(halved.shape, np.int64), np.empty(index.shape, np.bool_)
+    maps = (closed, closings[0][0], hiding, closings[1][0])
+    _see(index, nearness, values, known, covered, blocks, to_fill, *maps, tolerance, blend)
+    averages = np.zeros_like(blocks)
+    for window in windows:
+        sums = np.stack([_tent(plane, window) for plane in blocks])
+        if _fill(sums, blocks, averages, to_fill, blend) == 0:
+            break
+    _finish(index, values, painted, known, covered, averages, blend)
+
+
 def paint(
     buffer: ops.ZBuffer,
     values: Tensor,
-    closings: tuple[tuple[int, int, int], ...],
+    closings: Closings,
     tolerance: Tensor,
     blend: bool,
     windows: tuple[int, ...],
 ) -> tuple[Tensor, Tensor]:
-    """Paint what :func:`pointclip.images.surface.paint` does, given its settings in pixels and blocks."""
+    """Paint what :func:`pointclip.images.surface.paint` does, given its settings.
+
+    Closings are, of the gaps to cover and of those that hide: how often the picture is halved, reach, corners' cut.
+    """
     shape = buffer.index.shape
     painted = torch.empty(*shape[:2], values.shape[-1], *shape[2:], dtype=values.dtype)
     known = torch.empty(shape, dtype=torch.bool)
     arrays = [each.numpy() for each in (buffer.index, buffer.depth, values.contiguous(), painted, known)]
     for cloud, view in np.ndindex(*shape[:2]):
         behind = arrays[1].dtype.type(tolerance[cloud].item())
-        _paint(*(each[cloud, view] for each in arrays), closings, behind, blend, windows)
+        _paint([each[cloud, view] for each in arrays], closings, behind, blend, windows)
     return painted, known

@@ -24,7 +24,9 @@ MAX_CLOSING_PX = 48
 SQUARE_UP_TO_PX = 8
 # A sample is hidden by a front layer whose gaps are this many times as wide as those that are closed.
 HIDING = 1.75
+# A sample belongs to the front layer where it lies at most this many times the reach of the closing behind it.
 SLOPE = 0.5
+# From this reach on single samples would show as dots: averages are painted where samples are, too.
 BLEND_FROM_PX = 3
 # Where samples lie far apart, dots grow with this share of their spacing, so that thin parts still show.
 DOT_SHARE = 0.1
@@ -192,8 +194,7 @@ def paint(buffer: ops.ZBuffer, values: Tensor, reach: int, tolerance: Tensor) ->
     """
     closings, blend = (_window(reach), _window(round(HIDING * reach))), reach >= BLEND_FROM_PX
     windows = ((reach + 4) // 6, (reach + 1) // 4, (reach + 1) // 4)
-    drawn = values.requires_grad and torch.is_grad_enabled()
-    if not drawn and ops.why_not("numba", values) is None:
+    if _can_be_compiled(values):
         from pointclip.images import painting  # it compiles
 
         return painting.paint(buffer, values.detach(), closings, tolerance, blend, windows)
@@ -209,6 +210,12 @@ def paint(buffer: ops.ZBuffer, values: Tensor, reach: int, tolerance: Tensor) ->
         painted = torch.where(fill[:, :, None], average, painted)
         known, to_fill = known | fill, to_fill & ~fill
     return painted, known
+
+
+def _can_be_compiled(values: Tensor) -> bool:
+    learnt = values.requires_grad and torch.is_grad_enabled()
+    half = values.dtype not in (torch.float32, torch.float64)
+    return not learnt and not half and ops.why_not("numba", values) is None
 
 
 def _window(reach: int) -> tuple[int, int, int]:
