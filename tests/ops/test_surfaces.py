@@ -35,10 +35,11 @@ def everything(uvz, faces, per_point, perspective=True, size=SIZE):
 @pytest.mark.parametrize("perspective", [True, False])
 def test_gradcheck(perspective):
     """The second view is the first one's mirror image, so that its triangles turn the other way."""
-    uvz, faces = gentle((2, 1), 3)
-    uvz = torch.cat((uvz, uvz * torch.tensor([-1, 1, 1]) + torch.tensor([9, 0, 0])), 1).detach().requires_grad_()
-    assert (ops.rasterize(uvz, faces, (4, 5)).face.unique() >= 0).sum() == 3
-    for per_point in (values(2, 9, 1), values(2, 2, 9, 1), values(3, 3, 1)):
+    uvz, faces = gentle((2, 1), 4)
+    uvz = uvz * torch.tensor([0.6, 0.6, 1])
+    uvz = torch.cat((uvz, uvz * torch.tensor([-1, 1, 1]) + torch.tensor([5, 0, 0])), 1).detach().requires_grad_()
+    assert (ops.rasterize(uvz, faces, (4, 5)).face.unique() >= 0).sum() >= 3
+    for per_point in (values(2, 12, 1), values(2, 2, 12, 1), values(4, 3, 1)):
         assert torch.autograd.gradcheck(lambda u, x: everything(u, faces, x, perspective, (4, 5)), (uvz, per_point))
 
 
