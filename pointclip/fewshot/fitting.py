@@ -112,7 +112,7 @@ def fit(
         recipe: How an adapter is trained; None is the paper's recipe for ``adapter`` and AdamW for ``light``.
         ratio: Residual ratio in training.
         features: What an adapter takes: ``"unit"``, image features of unit length; ``"raw"``, as the tower gives them,
-            which is what the paper's code does.
+            which is what the paper's code does; neither was better on validation, see ``scripts/README.md``.
         augmentation: How augmented copies of the shots are made; None is :class:`Augmentation`'s default.
         out: Where to save the checkpoint; None does not.
         cache: Folder for features and the state of stopped runs; None is the user's own (``POINTCLIP_CACHE``).
