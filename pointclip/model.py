@@ -23,12 +23,11 @@ from pointclip.prompts import Prompts, clean_labels
 DEFAULT_VIEWS = "ring-6"
 DEFAULT_STYLE = images.AUTO
 DEFAULT_TEMPLATES = "auto"
+_USUAL = DEFAULT_VIEWS, DEFAULT_STYLE, "auto"
 
 
 class PointCLIP(StillModule):
-    """Recognise 3D shapes with a frozen 2D vision-language model (after PointCLIP, Zhang et al., CVPR 2022).
-
-    Usually made by :meth:`from_pretrained`.
+    """Recognise 3D shapes with a frozen 2D vision-language model (PointCLIP, CVPR 2022), see :meth:`from_pretrained`.
 
     Args:
         clip: The frozen image and text towers.
@@ -107,8 +106,8 @@ class PointCLIP(StillModule):
             drop_outliers: False draws even the few points far outside of all others, which shrinks the shape.
             skip_background: Leave out the patches that see only background: faster, and not quite the same features.
             surface: What meshes are drawn from, see :class:`PointCLIP`; None is the adapter's, else ``"auto"``.
-            mean: Three numbers in place of the model's own; a file of ``ViT-L-14`` needs both, see ``weights.load``.
-            std: Likewise.
+            mean: Three numbers in place of the model's own; a file of ``ViT-L-14`` needs these and ``std``.
+            std: See ``mean``.
 
         Returns:
             The model, in evaluation mode, every tower parameter frozen.
@@ -123,18 +122,16 @@ class PointCLIP(StillModule):
             6
         """
         few_shot = adapter if adapter is None or isinstance(adapter, Checkpoint) else load_checkpoint(adapter)
-        spec = None if few_shot is None else few_shot.spec
-        usual = (DEFAULT_VIEWS, DEFAULT_STYLE, "auto") if spec is None else (spec.views, spec.drawn, spec.surface)
+        usual = (few_shot.spec.views, few_shot.spec.drawn, few_shot.spec.surface) if few_shot else _USUAL
         views = rig_named(usual[0] if views is None else views)
         style, surface = usual[1] if style is None else style, usual[2] if surface is None else surface
         style = images.AUTO if style == images.AUTO else images.style(style)
         seen = weights.load(name, mean=mean, std=std)
         clip = FrozenClip(seen, device=device, precision=precision, skip_background=skip_background)
-        treated: dict[str, Any] = {"drop_outliers": drop_outliers, "surface": surface}
-        made = cls(clip, views, style, templates, adapter=few_shot, **treated)
-        treated |= {"skip_background": skip_background, "device": device, "precision": precision}
+        made = cls(clip, views, style, templates, None, few_shot, drop_outliers, surface)
+        treated = {"drop_outliers": drop_outliers, "surface": surface, "skip_background": skip_background}
         again = partial(cls.from_pretrained, name, views=views, style=style, templates=templates, adapter=adapter)
-        made.again = partial(again, mean=mean, std=std, **treated)
+        made.again = partial(again, device=device, precision=precision, mean=mean, std=std, **treated)
         return made
 
     @property

@@ -117,7 +117,7 @@ def eval_(
 
 
 def _request(protocol: "Protocol | None", dataset: str, how: dict[str, Any]) -> "Request":
-    from pointclip.evaluation.run import Request
+    from pointclip.evaluation import Request
 
     return Request(dataset, **how) if protocol is None else protocol.request(dataset, **how)
 

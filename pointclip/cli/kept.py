@@ -16,7 +16,7 @@ from pointclip.cli.report import Row
 
 if TYPE_CHECKING:
     from pointclip.cli.options import Settings
-    from pointclip.datasets.paths import Item
+    from pointclip.datasets import Item
     from pointclip.model import PointCLIP
 
 Answer = tuple[Row, Exception | None]
