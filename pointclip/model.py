@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -278,19 +279,18 @@ class PointCLIP(StillModule):
             self.few_shot.check_labels(wanted)
         classes = tuple(map(str, known if labels is None else labels))
         text = self.encode_labels(classes) if self.head is None else self.head.text
-        found = [self._predict(as_cloud(one), classes, text, top_k, pose) for one in (cloud if many else [cloud])]
+        found = []
+        for shape in map(as_cloud, cloud if many else [cloud]):
+            features = torch.cat([self.encode_views(shape.turned(up)) for up in ups_of(pose)])
+            found.append(replace(self.predict(features, classes, text, top_k, pose), name=shape.name))
         return found if many else found[0]
 
-    def _predict(
-        self, cloud: PointCloud, classes: tuple[str, ...], text: Tensor, top_k: int | None, pose: str
-    ) -> Prediction:
-        """Predict with each axis that the pose allows as up; of several the most confident prediction is kept."""
-        tried = []
-        shared = {"name": cloud.name, "view_weights": self.view_weights.float().cpu(), "view_names": self.views.names}
-        for up in ups_of(pose):
-            features = self.encode_views(cloud.turned(up))
-            alone = fusion.view_logits(self.clip.unit(features), text, self.clip.logit_scale)[0]
-            tried.append(Prediction.of(self.logits(features, text)[0], alone, classes, top_k, up=up, **shared))
+    def predict(self, seen: Tensor, classes: Sequence[str], text: Tensor, top_k: int | None, pose: str) -> Prediction:
+        """Predict from view features (U, V, C), one for each axis that the pose takes as up: the most confident."""
+        of_model = {"view_weights": self.view_weights.float().cpu(), "view_names": self.views.names}
+        alone = fusion.view_logits(self.clip.unit(seen), text, self.clip.logit_scale)
+        rows = zip(ups_of(pose), self.logits(seen, text), alone, strict=True)
+        tried = [Prediction.of(row, views, tuple(classes), top_k, up=up, **of_model) for up, row, views in rows]
         return max(tried, key=lambda prediction: prediction.probs[0])
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "PointCLIP":

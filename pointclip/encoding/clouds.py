@@ -2,13 +2,12 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from pointclip import fusion
 from pointclip.datasets import Dataset, fingerprint_of
 from pointclip.encoding import local
 from pointclip.encoding.local import STAGES, Task
@@ -78,10 +77,5 @@ def predict(model: "PointCLIP", seen: Seen, labels: Sequence[str] | None, top_k:
     few_shot = model.few_shot
     classes = tuple(few_shot.labels if few_shot is not None and labels is None else labels or ())
     text = model.encode_labels(classes) if model.head is None else model.head.text
-    shared: dict[str, Any] = {"view_weights": model.view_weights.float().cpu(), "view_names": model.views.names}
-    tried = []
-    for up, features in zip(ups_of(pose), seen.features.to(model.device), strict=True):
-        alone = fusion.view_logits(features[None], text, model.clip.logit_scale)[0]
-        logits = model.logits(features[None], text)[0]
-        tried.append(Prediction.of(logits, alone, classes, top_k, up=up, name=seen.cloud.name, **shared))
-    return max(tried, key=lambda prediction: prediction.probs[0])
+    found = model.predict(seen.features.to(model.device), classes, text, top_k, pose)
+    return replace(found, name=seen.cloud.name)
