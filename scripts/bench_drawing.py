@@ -19,7 +19,7 @@ import torch
 
 import pointclip as pc
 from pointclip import images
-from pointclip.datasets import sweethome3d
+from pointclip.datasets import SweetHome3D
 from pointclip.points import MeshCloud, PointCloud, sample_surface
 
 SIZE = 224
@@ -45,7 +45,7 @@ def _shapes(given: Any) -> list[MeshCloud]:
         paths = sorted((_common.ASSETS / "meshes").glob("*.[ogO]*"))
         found = [pc.load(path) for path in paths if path.suffix in (".obj", ".off", ".glb")]
     else:
-        dataset = sweethome3d.SweetHome3D(given.root)
+        dataset = SweetHome3D(given.root)
         found = [dataset.item(index)[0] for index in range(min(given.shapes, len(dataset)))]
     return [shape for shape in found if isinstance(shape, MeshCloud)]
 

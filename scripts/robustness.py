@@ -110,8 +110,9 @@ def answer_all(arguments: argparse.Namespace, wanted: list[Condition], data: Dat
 
 
 def read(arguments: argparse.Namespace, index: int, num_points: int) -> tuple[PointCloud, str, str]:
-    """Read one shape with so many samples: its cloud, label and id."""
-    cloud, label, name = opened(arguments, num_points).item(index)
+    """Read one shape with so many samples: its samples alone, which are what is damaged, its label and id."""
+    shape, label, name = opened(arguments, num_points).item(index)
+    cloud = shape.samples
     return replace(cloud, normals=None) if arguments.no_normals else cloud, label, name
 
 

@@ -33,6 +33,7 @@ ROOT = {"__init__", "__main__", "errors", "explain", "feature_spec", "model", "p
 # What is imported past a package's door, and why.
 DEEP = {
     "pointclip.weights.embedded": "scripts train and time the shipped head, part by part",
+    "pointclip.clip.precision": "a script compares the fast forms of every architecture with its own forward",
     "pointclip.evaluation.metrics": "scripts score arrays of their own",
     "pointclip.evaluation.scores": "scripts judge answers of their own",
     "pointclip.evaluation.splits": "scripts draw the same validation shapes",
@@ -41,13 +42,13 @@ DEEP = {
 TESTED_IN = {
     "_base": {
         "cli/test_doctor": "torch_pair",
-        "cli/test_report": "files",
         "test_assets": "assets",
         "scripts/test_common": "provenance",
     },
     "cameras": {"cameras/test_rigs": "camera files", "points/test_interop": "interop"},
     "cli": {
-        "cli/test_classify": "boundary console",
+        "cli/test_classify": "boundary console notes",
+        "cli/test_resume": "kept",
         "cli/test_eval": "eval_tables",
         "cli/test_search": "embed",
         "cli/test_shared_options": "options",
@@ -63,7 +64,7 @@ TESTED_IN = {
         "datasets/test_modelnet": "hdf5 protocol",
         "reading/test_clouds": "paths",
     },
-    "encoding": {"encoding/test_job": "local"},
+    "encoding": {"encoding/test_job": "local store", "cli/test_classify": "clouds"},
     "evaluation": {
         "evaluation/test_metrics": "calibration",
         "evaluation/test_run": "caveats judged",
@@ -79,22 +80,26 @@ TESTED_IN = {
         "images/test_render": "drawing scene shaded styles",
         "images/test_contour": "depth",
         "images/test_closing": "surface windows",
+        "images/test_triangles": "shapes textures triangles_compiled",
     },
     "meshes": {
         "meshes/test_clouds": "arrays columns pcd text",
-        "meshes/test_scene": "geometry gltf obj off paint polygons",
+        "meshes/test_scene": "geometry obj off paint polygons",
+        "images/test_triangles": "creases creases_compiled",
+        "meshes/test_field_cases": "companions foreign gltf_graph gltf_surface off_binary",
         "meshes/test_bad_files": "repair",
-        "meshes/test_field_cases": "companions foreign",
         "meshes/test_field_meshes": "gltf_accessors stl",
         "meshes/test_field_ply": "ply ply_elements",
     },
     "ops": {
         "ops/test_torch": "autograd functions library",
-        "ops/test_zbuffer": "footprint types points memory",
+        "ops/test_zbuffer": "footprint types points memory arrays",
+        "ops/test_mean": "weighted_mean",
+        "ops/test_surfaces": "packed",
         "ops/test_gather": "gather_values",
         "ops/test_splat": "splat_backward",
     },
-    "points": {"points/test_points": "cloud frames loading normals sampling"},
+    "points": {"points/test_points": "cloud frames loading mesh_cloud normals sampling"},
     "prompts": {"prompts/test_label_lists": "labels"},
     "reading": {"reading/test_items": "worker"},
     "search": {"cli/test_search": "retrieval"},

@@ -161,7 +161,7 @@ def _predicted(
 ) -> "Iterator[tuple[Item, Prediction | None]]":
     """Read and classify files in order; the features of many are kept."""
     from pointclip.datasets import Files
-    from pointclip.encoding.clouds import encode_clouds, predict
+    from pointclip.encoding import encode_clouds, predict
     from pointclip.points import load
     from pointclip.reading import read_clouds
 

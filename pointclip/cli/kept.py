@@ -140,7 +140,7 @@ def keeping(path: Path, made: dict[str, Any], chosen: "Settings", network: "Poin
 
 
 def _fingerprint(chosen: "Settings", path: str) -> str | None:
-    from pointclip.datasets.listed import file_fingerprint
+    from pointclip.datasets import file_fingerprint
 
     if not Path(path).is_file():
         return None  # standard input, or gone

@@ -17,14 +17,14 @@ def run_notes(paths: Sequence[str], labels: Sequence[str] = (), network: "PointC
         labels: Class names, which the model should be able to tell apart.
         network: The model, where one is loaded.
     """
-    from pointclip.datasets.paths import unread
+    from pointclip.datasets import unread
 
     notes = []
     if left := unread(paths):
         told = ", ".join(f"{count:,} {kind}" for kind, count in left.items())
         notes.append(f"left out of the folders: {told} (name one to learn how to convert it)")
     if network is not None and labels:
-        from pointclip.clip.alike import label_notes
+        from pointclip.clip import label_notes
 
         text = network.encode_labels(labels) if network.head is None else network.head.text
         notes += label_notes(network.clip.tokenizer, labels, text)

@@ -1,5 +1,6 @@
 """The frozen towers."""
 
+from pointclip.clip.alike import label_notes
 from pointclip.clip.frozen import FrozenClip, pick_device
 from pointclip.clip.precision import Precision, supported
 from pointclip.clip.still import StillModule
@@ -10,6 +11,7 @@ __all__ = [
     "Precision",
     "StillModule",
     "VisionTower",
+    "label_notes",
     "pick_device",
     "supported",
 ]

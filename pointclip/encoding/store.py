@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pointclip._base.cache import cache_folder
 from pointclip._base.seeds import draw
-from pointclip.datasets.protocol import UNREADABLE
+from pointclip.datasets import UNREADABLE
 from pointclip.encoding.local import STAGES
 from pointclip.encoding.rows import RowStore
 from pointclip.errors import InputError

@@ -47,7 +47,6 @@ class Framed(Style):
     background: float = 1.0
     dot_px: float = 1.0
     closing: float = 1.5
-    surfaces: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.supersample not in (1, 2, 3, 4):
@@ -66,6 +65,7 @@ class Depth(Framed):
 
     near: float = 0.1
     far: float = 0.8
+    surfaces: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -129,6 +129,7 @@ class Shaded(Framed):
     light: tuple[float, float, float] = (0.0, 0.0, -1.0)
     normals_from: str = "auto"
     neighbours: int = 16
+    surfaces: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

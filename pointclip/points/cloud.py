@@ -73,6 +73,11 @@ class PointCloud:
         """The triangles of a shape that came from a mesh, see :class:`MeshCloud`; None of a cloud."""
         return None
 
+    @property
+    def samples(self) -> "PointCloud":
+        """The points alone: the cloud itself, and of a mesh the samples drawn on it."""
+        return self
+
     def normalized(self) -> "PointCloud":
         """Return the cloud centred on its bounding box with its farthest point at distance 1.
 

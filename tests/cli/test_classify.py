@@ -103,7 +103,7 @@ def test_saved_pictures_are_what_the_encoder_sees(classify, shapes, tiny_file):
     assert sorted(saved) == sorted(str(path.relative_to(shapes)) for path in (shapes / "views").rglob("*.png"))
     cloud = load("box.obj", 300)
     model = pc.PointCLIP.from_pretrained(tiny_file, views="ring-2", device="cpu", precision="fp32")
-    drawn = model.render(cloud.points[None], cloud.normals[None])[0, 1].permute(1, 2, 0)
+    drawn = model.render(cloud)[0, 1].permute(1, 2, 0)
     pixels = np.asarray(Image.open(ran.json["shapes"][0]["pictures"][1])) / 255
     assert abs(pixels - drawn.numpy()).max() < 0.003
 

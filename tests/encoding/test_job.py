@@ -56,7 +56,7 @@ def test_features_are_those_of_the_model(model, solids, cache):
     whole = encode_dataset(model, solids, cache=cache).whole()
     for place, index in enumerate(whole.index):
         cloud, label, name = solids.item(index)
-        alone = model.encode_views(cloud.points[None], cloud.normals[None])[0]
+        alone = model.encode_views(cloud)[0]
         torch.testing.assert_close(whole.features[place], alone, atol=2e-5, rtol=0)
         assert (whole.ids[place], whole.labels[place]) == (name, label)
     assert whole.index == list(range(14))
@@ -68,7 +68,7 @@ def test_the_clean_copy_is_what_the_model_sees(model, boxes, cache):
     assert found.shape == (6, 3, 2, 16) and found.dtype == torch.float32
     for index in range(6):
         cloud = boxes.item(index)[0]
-        assert torch.equal(found[index, 0], model.encode_views(cloud.points[None], cloud.normals[None])[0])
+        assert torch.equal(found[index, 0], model.encode_views(cloud)[0])
     torch.testing.assert_close(found.norm(dim=-1), torch.ones(6, 3, 2))
 
 

@@ -47,7 +47,7 @@ def test_an_adapter_of_raw_features_is_fitted_saved_and_used(model, boxes, tmp_p
     again = pc.PointCLIP.from_pretrained(model.clip.name, adapter=tmp_path / "raw.safetensors", precision="fp32")
     assert again.clip.features == "raw" == found["raw"].checkpoint.about["features"]
     cloud = ClassFolder(boxes).item(0)[0]
-    features = with_features(model, "raw").encode_views(*cloud.batched())
+    features = with_features(model, "raw").encode_views(cloud)
     assert torch.allclose(again.classify(cloud).logits, found["raw"].head(features)[0], atol=1e-5)
     other = pc.PointCLIP.from_pretrained(model.clip.name, adapter=tmp_path / "unit.safetensors", precision="fp32")
     assert other.clip.features == "unit"

@@ -33,7 +33,7 @@ def slowed(function):
 def serve() -> None:
     torch.set_num_threads(1)
     register(Path(sys.argv[1]))
-    pc.PointCLIP.classify = slowed(pc.PointCLIP.classify)
+    pc.PointCLIP.predict = slowed(pc.PointCLIP.predict)
     sys.argv = ["pointclip", *sys.argv[2:]]
     say("ready")
     for _ in sys.stdin:
