@@ -40,7 +40,7 @@ class PointCLIP(StillModule):
         views: V cameras, or a rig's name.
         style: A style of :mod:`pointclip.images`, or ``"auto"``: ``shaded`` when normals are known, else ``depth``.
         templates: Name of a template set of :mod:`pointclip.prompts`, a file of templates, templates, descriptions, or
-            ``"auto"``: the bare ``label`` for ``embedded``, whose head was trained on bare labels, else ``shape``.
+            ``"auto"``: ``meaning``, the label and its definition, for ``embedded``, else ``shape``.
         view_weights: (V,) non-negative; None weighs all views alike.
         adapter: A few-shot head to put behind the towers: it knows its classes and how to fuse the views.
         drop_outliers: Leave the few points far outside of all others (:func:`pointclip.points.far_outliers`) out of
@@ -67,7 +67,7 @@ class PointCLIP(StillModule):
         self.views = _rigs.views(views).to(clip.device)
         self.style = images.AUTO if style == images.AUTO else images.style(style)
         self.drop_outliers = drop_outliers
-        fitting = "label" if clip.name == "embedded" else "shape"
+        fitting = "meaning" if clip.name == "embedded" else "shape"
         self.templates = fitting if templates == "auto" else templates
         num_views = self.views.num_views
         chosen = fusion.uniform_weights(num_views) if view_weights is None else view_weights

@@ -26,7 +26,7 @@ def templates() -> Sequence[str]:
     from pointclip.prompts import descriptions
     from pointclip.prompts import sentences as prompts
 
-    return ["auto", *prompts.names(), *descriptions.SHIPPED]
+    return ["auto", *prompts.names(), *descriptions.OTHERS]
 
 
 def datasets() -> Sequence[str]:

@@ -19,7 +19,7 @@ from pointclip.clip import precision as precisions
 from pointclip.clip.still import StillModule
 from pointclip.clip.towers import VisionTower
 from pointclip.errors import InputError
-from pointclip.prompts import descriptions
+from pointclip.prompts import descriptions, meanings
 from pointclip.prompts import sentences as prompts
 from pointclip.weights.loading import LoadedModel
 
@@ -157,8 +157,7 @@ class FrozenClip(StillModule):
 
         Args:
             labels: K class names; underscores become spaces.
-            templates: A template set of :mod:`pointclip.prompts`, a file of templates, or templates; or what the
-                classes look like, as of :func:`pointclip.prompts.descriptions.read`.
+            templates: X
 
         Returns:
             (K, C) float32, unit length, on the towers' device.
@@ -171,19 +170,39 @@ class FrozenClip(StillModule):
             sentences and weights; a damaged file is made anew.
         """
         sentences = descriptions.class_sentences(labels, templates)
-        key = hashlib.sha256(json.dumps([self.identity, sentences]).encode()).hexdigest()
+        told = [meanings.SET] * (templates == meanings.SET)
+        key = hashlib.sha256(json.dumps([self.identity, sentences, *told]).encode()).hexdigest()
         if key not in self._labels:
-            self._labels[key] = self._kept_labels(key, sentences)
+            join = meanings.joined if told else lambda one: prompts.ensemble(one[None])[0]
+            self._labels[key] = self._kept_labels(key, sentences, join)
         return self._labels[key].to(self.device, copy=True)
 
-    def _kept_labels(self, key: str, sentences: Sequence[Sequence[str]]) -> Tensor:
+    def meanings(self, labels: Sequence[str]) -> list[meanings.Meaning]:
+        """Say what :meth:`encode_labels` tells the text tower about each label with the templates ``"meaning"``.
+
+        Args:
+            labels: K class names.
+
+        Returns:
+            For each, the sense that is told; one without a definition where none is known.
+
+        Raises:
+            InputError: A label is empty or there twice.
+        """
+        found = []
+        for label, texts in zip(labels, meanings.sentences(labels), strict=True):
+            best = meanings.chosen(self.encode_sentences(texts))
+            found.append(meanings.Meaning(texts[0]) if best is None else meanings.senses(label)[best])
+        return found
+
+    def _kept_labels(self, key: str, sentences: Sequence[Sequence[str]], join: Callable[[Tensor], Tensor]) -> Tensor:
         path = cache_folder("text") / f"{key[:40]}.safetensors"
         found = read_tensor(path)
         if found is None or found.ndim != 2 or len(found) != len(sentences):
             every = self.encode_sentences([text for texts in sentences for text in texts]).split(
                 list(map(len, sentences))
             )
-            found = torch.cat([prompts.ensemble(one[None]) for one in every]).cpu()
+            found = torch.stack([join(one) for one in every]).cpu()
             write_tensor(path, found)
         return found
 

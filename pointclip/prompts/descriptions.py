@@ -9,9 +9,11 @@ from typing import Any, cast
 from pointclip._base.assets import asset
 from pointclip._base.checks import nearest
 from pointclip.errors import InputError
+from pointclip.prompts import meanings
 from pointclip.prompts import sentences as prompts
 
 SHIPPED = {"modelnet40-descriptions": "labels/modelnet40_descriptions.json"}
+OTHERS = (meanings.SET, *SHIPPED)
 _FORM = 'write {"chair": ["a seat with a back and four legs"], ...}'
 Prompts = str | Path | Sequence[str] | Mapping[str, Any]
 
@@ -66,12 +68,12 @@ class Descriptions:
 
 
 def class_sentences(labels: Sequence[str], source: Prompts) -> list[tuple[str, ...]]:
-    """Give the sentences that stand for each class, whose embeddings are averaged.
+    """Give the sentences that stand for each class, whose embeddings are averaged; of meanings, see there.
 
     Args:
         labels: K class names; they are cleaned first.
-        source: Descriptions, as of :func:`read`; or a template set, a file of templates, or templates, as of
-            :func:`pointclip.prompts.sentences.templates`.
+        source: Descriptions, as of :func:`read`; ``"meaning"``, as of :func:`pointclip.prompts.meanings.sentences`; or
+            a template set, a file of templates, or templates, as of :func:`pointclip.prompts.sentences.templates`.
 
     Returns:
         K tuples of at least one sentence.
@@ -83,9 +85,11 @@ def class_sentences(labels: Sequence[str], source: Prompts) -> list[tuple[str, .
         >>> class_sentences(["cup", "tv_stand"], "single")
         [('a photo of a cup.',), ('a photo of a tv stand.',)]
     """
+    if source == meanings.SET:
+        return meanings.sentences(labels)
     if are_descriptions(source):
         return read(source).sentences(labels)
-    forms = prompts.templates(cast(Any, source), tuple(SHIPPED))
+    forms = prompts.templates(cast(Any, source), OTHERS)
     return [tuple(prompts.sentences([name], forms)) for name in prompts.clean_labels(labels)]
 
 
@@ -98,8 +102,10 @@ def check(source: Prompts, labels: Sequence[str] = ()) -> None:
     Example:
         >>> check({"cup": ["round"]}, ["cup"])
     """
+    if source == meanings.SET:
+        return
     if not are_descriptions(source):
-        prompts.templates(cast(Any, source), tuple(SHIPPED))
+        prompts.templates(cast(Any, source), OTHERS)
         return
     found = read(source)
     if labels:
