@@ -50,9 +50,9 @@ def rows(source: str | None = None) -> list[Row]:
     return [row for row in found if source in (None, row.source)]
 
 
-def shapes(source: str, furniture: Path, packs: Path) -> Iterator[MeshCloud]:
-    """Read the shapes of one source, in the order of the table."""
-    listed = rows(source)
+def shapes(source: str, furniture: Path, packs: Path, skip: int = 0) -> Iterator[MeshCloud]:
+    """Read the shapes of one source, in the order of the table, all but the first few."""
+    listed = rows(source)[skip:]
     if source.endswith(LIBRARY):
         for row in listed:
             with TemporaryDirectory() as folder:
