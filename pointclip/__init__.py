@@ -10,9 +10,9 @@ from pointclip._base.version import __version__
 
 if TYPE_CHECKING:
     from pointclip import ops as ops
-    from pointclip.cameras.projection import project as project
-    from pointclip.cameras.rigs import Views as Views
-    from pointclip.cameras.rigs import views as views
+    from pointclip.cameras import Views as Views
+    from pointclip.cameras import project as project
+    from pointclip.cameras import views as views
     from pointclip.datasets import open_dataset as open_dataset
     from pointclip.errors import BackendUnavailable as BackendUnavailable
     from pointclip.errors import DatasetError as DatasetError
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from pointclip.errors import MissingDependency as MissingDependency
     from pointclip.errors import PointClipError as PointClipError
     from pointclip.errors import WeightsError as WeightsError
-    from pointclip.fewshot.fitting import FewShotResult as FewShotResult
-    from pointclip.fewshot.fitting import fit as fit
-    from pointclip.heads.network import InterViewAdapter as InterViewAdapter
+    from pointclip.evaluation import evaluate as evaluate
+    from pointclip.fewshot import FewShotResult as FewShotResult
+    from pointclip.fewshot import fit as fit
+    from pointclip.heads import InterViewAdapter as InterViewAdapter
     from pointclip.model import PointCLIP as PointCLIP
     from pointclip.model import Prediction as Prediction
     from pointclip.points import PointCloud as PointCloud
@@ -31,21 +32,22 @@ if TYPE_CHECKING:
 _HOME = {
     "BackendUnavailable": "errors",
     "DatasetError": "errors",
-    "FewShotResult": "fewshot.fitting",
+    "FewShotResult": "fewshot",
     "InputError": "errors",
-    "InterViewAdapter": "heads.network",
+    "InterViewAdapter": "heads",
     "MissingDependency": "errors",
     "PointClipError": "errors",
     "WeightsError": "errors",
     "PointCLIP": "model",
     "PointCloud": "points",
     "Prediction": "model",
-    "Views": "cameras.rigs",
-    "fit": "fewshot.fitting",
+    "Views": "cameras",
+    "evaluate": "evaluation",
+    "fit": "fewshot",
     "load": "points",
     "open_dataset": "datasets",
-    "project": "cameras.projection",
-    "views": "cameras.rigs",
+    "project": "cameras",
+    "views": "cameras",
 }
 __all__ = ["__version__", "ops", *_HOME]
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from pointclip import images
-from pointclip.cameras.rigs import Views
-from pointclip.clip.frozen import FrozenClip
+from pointclip.cameras import Views
+from pointclip.clip import FrozenClip
 from pointclip.errors import InputError, WeightsError
 
 _SAME_RIG = 1e-3
@@ -20,6 +20,7 @@ _TREATMENTS = {  # what they are usually, and how the command line asks for the 
     "drop_outliers": (True, "--keep-outliers"),
     "skip_background": (False, "--skip-background"),
     "pose": ("given", "--pose search"),
+    "surface": ("auto", ""),
 }
 
 
@@ -41,6 +42,7 @@ class FeatureSpec:
         drop_outliers: Whether far outliers were left out.
         skip_background: Whether the blank parts of pictures were left out of the image tower.
         pose: ``"given"``, or ``"search"`` for the views of all six axes as up.
+        surface: What meshes are drawn from: ``"auto"``, ``"triangles"``, ``"points"``. Version 0.1 knew points alone.
     """
 
     model: str
@@ -56,6 +58,7 @@ class FeatureSpec:
     drop_outliers: bool = True
     skip_background: bool = False
     pose: str = "given"
+    surface: str = "points"
 
     @classmethod
     def of(cls, model: str, identity: str, views: Views, style: images.Style | str, **others: Any) -> "FeatureSpec":
@@ -82,11 +85,13 @@ class FeatureSpec:
         return cls(model, identity, views.rig, cameras, style_name(style), settings, **others)
 
     @classmethod
-    def seen_by(cls, clip: FrozenClip, views: Views, style: images.Style | str, drop_outliers: bool) -> "FeatureSpec":
+    def seen_by(
+        cls, clip: FrozenClip, views: Views, style: images.Style | str, drop_outliers: bool, surface: str
+    ) -> "FeatureSpec":
         """Describe what a loaded encoder makes of a rig and a style."""
         of_clip = {"image_size": clip.image_size, "mean": list(clip.mean), "std": list(clip.std)}
         of_clip |= {"precision": clip.precision.name, "skip_background": clip.skip_background}
-        return cls.of(clip.name, clip.identity, views, style, **of_clip, drop_outliers=drop_outliers)
+        return cls.of(clip.name, clip.identity, views, style, **of_clip, drop_outliers=drop_outliers, surface=surface)
 
     @property
     def key(self) -> str:
@@ -152,7 +157,8 @@ class FeatureSpec:
         for name, (usual, option) in _TREATMENTS.items():
             values = getattr(self, name), getattr(other, name)
             if values[0] != values[1]:
-                own, their = (f"{name}={value}" + f" ({option})" * (value != usual) for value in values)
+                named = option or f"--{name} {{}}"
+                own, their = (f"{name}={v}" + f" ({named.format(v)})" * (v != usual) for v in values)
                 found[name] = own, their
         return found
 

@@ -9,21 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointclip import fusion, images
-from pointclip._base.checks import check_floating, check_shape
-from pointclip.cameras import rigs as _rigs
-from pointclip.cameras.rigs import Views
-from pointclip.clip.frozen import FrozenClip
-from pointclip.clip.still import StillModule
+from pointclip import fusion, images, weights
+from pointclip.cameras import Views
+from pointclip.cameras import views as rig_named
+from pointclip.clip import FrozenClip, StillModule
 from pointclip.errors import InputError
 from pointclip.feature_spec import FeatureSpec
-from pointclip.heads.checkpoint import Checkpoint, load_checkpoint
-from pointclip.points import PointCloud, as_cloud, normalize_unit_sphere, without_outliers
-from pointclip.points.poses import check_pose, ups_of
+from pointclip.heads import Checkpoint, load_checkpoint
+from pointclip.points import PointCloud, as_cloud, check_pose, ups_of
 from pointclip.prediction import Prediction as Prediction
-from pointclip.prompts.descriptions import Prompts
-from pointclip.prompts.sentences import clean_labels
-from pointclip.weights import loading as weights
+from pointclip.prompts import Prompts, clean_labels
 
 DEFAULT_VIEWS = "ring-6"
 DEFAULT_STYLE = images.AUTO
@@ -38,13 +33,16 @@ class PointCLIP(StillModule):
     Args:
         clip: The frozen image and text towers.
         views: V cameras, or a rig's name.
-        style: A style of :mod:`pointclip.images`, or ``"auto"``: ``shaded`` when normals are known, else ``depth``.
+        style: A style of :mod:`pointclip.images`, or ``"auto"``: ``color`` for meshes with colours, ``shaded`` for
+            other meshes and where normals are known, else ``depth``.
         templates: Name of a template set of :mod:`pointclip.prompts`, a file of templates, templates, descriptions, or
             ``"auto"``: ``meaning``, the label and its definition, for ``embedded``, else ``shape``.
         view_weights: (V,) non-negative; None weighs all views alike.
         adapter: A few-shot head to put behind the towers: it knows its classes and how to fuse the views.
         drop_outliers: Leave the few points far outside of all others (:func:`pointclip.points.far_outliers`) out of
             the pictures; False lets them shrink the shape.
+        surface: Draw meshes by their ``"triangles"``, or by samples (``"points"``); ``"auto"`` takes triangles in the
+            styles that can, see :func:`pointclip.images.render_shape`.
 
     Raises:
         InputError: A rig, style or weight is unknown or does not fit, or the adapter belongs to another model.
@@ -61,12 +59,13 @@ class PointCLIP(StillModule):
         view_weights: Tensor | None = None,
         adapter: Checkpoint | None = None,
         drop_outliers: bool = True,
+        surface: str = "auto",
     ) -> None:
         super().__init__()
         self.clip = clip
-        self.views = _rigs.views(views).to(clip.device)
+        self.views = rig_named(views).to(clip.device)
         self.style = images.AUTO if style == images.AUTO else images.style(style)
-        self.drop_outliers = drop_outliers
+        self.drop_outliers, self.surface = drop_outliers, images.check_surface(surface)
         fitting = "meaning" if clip.name == "embedded" else "shape"
         self.templates = fitting if templates == "auto" else templates
         num_views = self.views.num_views
@@ -87,25 +86,27 @@ class PointCLIP(StillModule):
         views: str | Views | None = None,
         style: str | images.Style | None = None,
         templates: Prompts = DEFAULT_TEMPLATES,
-        adapter: str | Path | None = None,
+        adapter: str | Path | Checkpoint | None = None,
         device: str = "auto",
         precision: str = "auto",
         drop_outliers: bool = True,
         skip_background: bool = False,
+        surface: str | None = None,
     ) -> "PointCLIP":
         """Load a pretrained model by name.
 
         Args:
-            name: ``"embedded"``; ``"ARCH/TAG"`` of open_clip such as ``"ViT-B-16/openai"``; ``"hf-hub:ORG/NAME"``;
-                ``"local-dir:PATH"``; ``"ARCH@FILE"``.
+            name: ``"embedded"``, ``"ARCH/TAG"`` of open_clip, ``"hf-hub:ORG/NAME"``, ``"local-dir:PATH"`` or
+                ``"ARCH@FILE"``.
             views: A rig's name (see :func:`pointclip.views`) or views; None is the adapter's, else ``"ring-6"``.
             style: A style's name or a style; None is the adapter's, else ``"auto"``.
             templates: ``"auto"``, a set's name, a file, templates with ``{}`` for the class, or descriptions of it.
-            adapter: A few-shot checkpoint that :func:`pointclip.fit` or ``pointclip fit`` wrote for this model.
+            adapter: A few-shot checkpoint that :func:`pointclip.fit` made for this model, or its file.
             device: ``"cpu"``, ``"cuda"``, ``"auto"`` (CUDA where there is one).
             precision: ``"fp32"``, ``"bf16"``, ``"fp16"`` or ``"auto"``.
             drop_outliers: False draws even the few points far outside of all others, which shrinks the shape.
             skip_background: Leave out the patches that see only background: faster, and not quite the same features.
+            surface: What meshes are drawn from, see :class:`PointCLIP`; None is the adapter's, else ``"auto"``.
 
         Returns:
             The model, in evaluation mode, every tower parameter frozen.
@@ -119,15 +120,17 @@ class PointCLIP(StillModule):
             >>> model.views.num_views
             6
         """
-        few_shot = None if adapter is None else load_checkpoint(adapter)
-        usual = (DEFAULT_VIEWS, DEFAULT_STYLE) if few_shot is None else (few_shot.spec.views, few_shot.spec.drawn)
-        views = _rigs.views(usual[0] if views is None else views)
-        style = usual[1] if style is None else style
+        few_shot = adapter if adapter is None or isinstance(adapter, Checkpoint) else load_checkpoint(adapter)
+        spec = None if few_shot is None else few_shot.spec
+        usual = (DEFAULT_VIEWS, DEFAULT_STYLE, "auto") if spec is None else (spec.views, spec.drawn, spec.surface)
+        views = rig_named(usual[0] if views is None else views)
+        style, surface = usual[1] if style is None else style, usual[2] if surface is None else surface
         style = images.AUTO if style == images.AUTO else images.style(style)
         clip = FrozenClip(weights.load(name), device=device, precision=precision, skip_background=skip_background)
-        made = cls(clip, views, style, templates, adapter=few_shot, drop_outliers=drop_outliers)
+        treated: dict[str, Any] = {"adapter": few_shot, "drop_outliers": drop_outliers, "surface": surface}
+        made = cls(clip, views, style, templates, **treated)
         again = partial(cls.from_pretrained, name, views=views, style=style, templates=templates, adapter=adapter)
-        again = partial(again, drop_outliers=drop_outliers, skip_background=skip_background)
+        again = partial(again, drop_outliers=drop_outliers, skip_background=skip_background, surface=surface)
         made.again = partial(again, device=device, precision=precision)
         return made
 
@@ -139,21 +142,25 @@ class PointCLIP(StillModule):
     @property
     def feature_spec(self) -> FeatureSpec:
         """What decides the features of a cloud besides the cloud."""
-        return FeatureSpec.seen_by(self.clip, self.views, self.style, self.drop_outliers)
+        return FeatureSpec.seen_by(self.clip, self.views, self.style, self.drop_outliers, self.surface)
 
-    def style_for(self, normals: Tensor | None) -> images.Style:
-        """Resolve ``auto``: ``shaded`` when normals are known, else ``depth``."""
-        fitting = "depth" if normals is None else "shaded"
-        return self.style if isinstance(self.style, images.Style) else images.style(fitting)
+    def style_for(self, shape: PointCloud | Tensor | None) -> images.Style:
+        """Give the style that a shape is drawn in, see :func:`pointclip.images.fitting_style`.
 
-    def render(self, points: Tensor, normals: Tensor | None = None, colors: Tensor | None = None) -> Tensor:
+        Args:
+            shape: A shape, or the normals of bare points, or None for points without normals.
+        """
+        return self.style if isinstance(self.style, images.Style) else images.fitting_style(shape, self.surface)
+
+    def render(self, shape: Any, normals: Tensor | None = None, colors: Tensor | None = None) -> Tensor:
         """Draw what the encoder sees, before its mean and standard deviation.
 
         Args:
-            points: (B, N, 3) float, any unit: each cloud is centred and scaled to the unit sphere first, unless the
-                style says otherwise (``pointclip`` takes it as it is).
-            normals: (B, N, 3) float unit normals, or None.
-            colors: (B, N, 3) float in [0, 1], or None; only ``style="color"`` looks at them.
+            shape: B shapes: a :class:`PointCloud` or a list of them; or bare points (B, N, 3) float. Any unit: each is
+                centred and scaled to the unit sphere first, unless the style says otherwise (``pointclip`` takes it as
+                it is).
+            normals: (B, N, 3) float unit normals of bare points, or None.
+            colors: (B, N, 3) float in [0, 1] of bare points, or None; only ``style="color"`` looks at them.
 
         Returns:
             (B, V, 3, S, S) float32 in [0, 1]; the style ``pointclip`` holds depths.
@@ -161,26 +168,16 @@ class PointCLIP(StillModule):
         Raises:
             InputError: A shape or dtype does not fit, or there is no point.
         """
-        check_shape("points", points, "B N 3")
-        check_floating("points", points)
-        if 0 in points.shape:
-            raise InputError(f"points must hold at least one cloud of at least one point, got {tuple(points.shape)}")
-        if not points.isfinite().all(-1).any(-1).all():
-            raise InputError("points must hold at least one finite point in every cloud, and one has none")
-        style = self.style_for(normals)
-        normals = None if normals is None else normals.to(self.device, torch.float32)
-        colors = None if colors is None else colors.to(self.device, torch.float32)
-        cloud = points.to(self.device, torch.float32)
-        if not self.drop_outliers or not style.unit_sphere:
-            return self._draw(style, cloud, normals, colors)
-        return torch.cat([self._draw(style, *rows) for rows in without_outliers(cloud, normals, colors)])
+        views, size = self.views, self.clip.image_size
+        if isinstance(shape, Tensor):
+            style = self.style_for(normals)
+            return images.render_points(shape, style, views, size, normals, colors, self.drop_outliers)
+        treated = (views, size, self.surface, self.drop_outliers)
+        shapes = [shape] if isinstance(shape, PointCloud) else list(shape)
+        return torch.cat([images.render_shape(one, self.style_for(one), *treated) for one in shapes])
 
-    def _draw(self, style: images.Style, cloud: Tensor, normals: Tensor | None, colors: Tensor | None) -> Tensor:
-        cloud = normalize_unit_sphere(cloud) if style.unit_sphere else cloud
-        return images.render(cloud, self.views, style, self.clip.image_size, normals, colors)
-
-    def encode_views(self, points: Tensor, normals: Tensor | None = None, colors: Tensor | None = None) -> Tensor:
-        """Encode every view of every cloud, given as to :meth:`render`.
+    def encode_views(self, shape: Any, normals: Tensor | None = None, colors: Tensor | None = None) -> Tensor:
+        """Encode every view of every shape, given as to :meth:`render`.
 
         Returns:
             (B, V, C) float32, unit length.
@@ -189,9 +186,9 @@ class PointCLIP(StillModule):
             InputError: As :meth:`render`.
 
         Note:
-            Gradients reach the points through a differentiable style (``soft``).
+            Gradients reach bare points through a differentiable style (``soft``).
         """
-        pictures = self.render(points, normals, colors)
+        pictures = self.render(shape, normals, colors)
         normalized = self.style_for(normals).clip_normalized
         features = self.clip.encode_images(pictures.flatten(0, 1), normalized=normalized)
         return features.unflatten(0, pictures.shape[:2])
@@ -212,7 +209,7 @@ class PointCLIP(StillModule):
 
     def forward(
         self,
-        points: Tensor,
+        shape: Any,
         text_features: Tensor | None = None,
         normals: Tensor | None = None,
         colors: Tensor | None = None,
@@ -220,8 +217,10 @@ class PointCLIP(StillModule):
         """Compute class logits.
 
         Args:
-            points: (B, N, 3) float; normals and colors as to :meth:`render` too.
+            shape: B shapes or bare points, as to :meth:`render`.
             text_features: (K, C) float, from :meth:`encode_labels`; None with an adapter, which has its own.
+            normals: (B, N, 3) float or None.
+            colors: (B, N, 3) float or None.
 
         Returns:
             (B, K) float32: ``scale sum_v w_v <f_v, t_k> / sum_v w_v``, or what the adapter makes of the f_v.
@@ -229,7 +228,7 @@ class PointCLIP(StillModule):
         Raises:
             InputError: A shape or dtype does not fit, or text features are missing or not the adapter's.
         """
-        return self.logits(self.encode_views(points, normals, colors), text_features)
+        return self.logits(self.encode_views(shape, normals, colors), text_features)
 
     def logits(self, features: Tensor, text: Tensor | None = None) -> Tensor:
         """Compute class logits from view features.
@@ -289,7 +288,7 @@ class PointCLIP(StillModule):
         tried = []
         shared = {"name": cloud.name, "view_weights": self.view_weights.float().cpu(), "view_names": self.views.names}
         for up in ups_of(pose):
-            features = self.encode_views(*cloud.turned(up).batched())
+            features = self.encode_views(cloud.turned(up))
             alone = fusion.view_logits(features, text, self.clip.logit_scale)[0]
             tried.append(Prediction.of(self.logits(features, text)[0], alone, classes, top_k, up=up, **shared))
         return max(tried, key=lambda prediction: prediction.probs[0])

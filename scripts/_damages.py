@@ -9,9 +9,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from pointclip import ops, views
-from pointclip.cameras.projection import fit_to_frame, project
-from pointclip.points import PointCloud
-from pointclip.points.poses import UP_AXES
+from pointclip.cameras import fit_to_frame, project
+from pointclip.points import UP_AXES, PointCloud
 
 Change = Callable[[PointCloud, torch.Generator], PointCloud]
 

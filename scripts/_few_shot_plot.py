@@ -12,7 +12,7 @@ import matplotlib
 from _common import parser
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 ZERO_SHOT = "zero-shot"
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, normalize
 
-from pointclip.prompts import meanings
+from pointclip.prompts import imagenet_meanings, joined_meaning, meaning_sentences
 from pointclip.weights import embedded
 from pointclip.weights.head import Head
 from pointclip.weights.names import ImageNames, roots
@@ -62,16 +62,16 @@ class Sentences:
 
     def names(self, names: list[str]) -> Tensor:
         """Give what names mean, (N, 384)."""
-        told = [meanings.sentences([name])[0] for name in names]
+        told = [meaning_sentences([name])[0] for name in names]
         self([text for texts in told for text in texts])
-        return torch.stack([meanings.joined(self(list(texts))) for texts in told])
+        return torch.stack([joined_meaning(self(list(texts))) for texts in told])
 
     def imagenet(self) -> Tensor:
         """Give what ImageNet's classes mean, (1000, 384): usual name, mean of all names, half that of definitions."""
         from open_clip import IMAGENET_CLASSNAMES
 
         found = []
-        for one in meanings.imagenet():
+        for one in imagenet_meanings():
             words = [one.label, *one.synonyms]
             found.append(self(words).mean(0) + 0.5 * self([f"{word}: {one.definition}" for word in words]).mean(0))
         return normalize(self(list(IMAGENET_CLASSNAMES)) + torch.stack(found), dim=-1)

@@ -66,7 +66,7 @@ def shapes(source: str, furniture: Path, packs: Path, skip: int = 0) -> Iterator
 
 def picture(shape: PointCloud, rig: Views, size: int) -> Tensor:
     """Draw a shape as ``pointclip`` draws it by default, (V, 3, size, size) in [0, 1]: all pictures come from here."""
-    return images.render_shape(shape, rig, images.fitting_style(shape), size)[0]
+    return images.render_shape(shape, style=images.fitting_style(shape), views=rig, size=size)[0]
 
 
 def pictures(shape: MeshCloud, seed: int, size: int, kinds: tuple[str, ...] = tuple(KINDS)) -> dict[str, Tensor]:

@@ -11,9 +11,8 @@ import torch
 from torch.nn.functional import normalize
 
 import pointclip as pc
-from pointclip.clip.frozen import FrozenClip
-from pointclip.weights import embedded
-from pointclip.weights.loading import LoadedModel
+from pointclip.clip import FrozenClip
+from pointclip.weights import LoadedModel, embedded
 
 NAME = "embedded-untrained"
 RIDGE = 1.0

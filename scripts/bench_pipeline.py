@@ -29,18 +29,14 @@ from _common import ASSETS, birth_certificate, parser, peak_mb, reset_peak, writ
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pointclip import PointCLIP, fusion
+from pointclip import PointCLIP, fusion, weights
 from pointclip._base.threads import cores, spread
-from pointclip.clip.frozen import FrozenClip, pick_device
-from pointclip.clip.towers import VisionTower
-from pointclip.datasets.files import Files
-from pointclip.datasets.protocol import Dataset
-from pointclip.datasets.sweethome3d import SweetHome3D
+from pointclip.clip import FrozenClip, VisionTower, pick_device
+from pointclip.datasets import Dataset, Files, SweetHome3D
 from pointclip.encoding.job import encode_dataset
 from pointclip.errors import WeightsError
 from pointclip.evaluation import splits as validation
 from pointclip.points import PointCloud
-from pointclip.weights import loading as weights
 
 MESHES = ASSETS / "meshes"
 GFLOP = {"embedded": 0.81, "ViT-B-32": 8.8, "ViT-B-16": 35.1, "RN50": 12.2, "RN101": 19.5}
@@ -98,7 +94,7 @@ class Plain:
 def draw(model: PointCLIP, cloud: PointCloud) -> Tensor:
     """Draw the views of one shape, (V, 3, S, S)."""
     with torch.no_grad():
-        return model.render(*cloud.batched())[0]
+        return model.render(cloud)[0]
 
 
 def ours(model: PointCLIP, shapes: Dataset) -> tuple[Tensor, dict[str, float]]:

@@ -20,9 +20,8 @@ import torch
 import trimesh
 from _common import birth_certificate, parser, write_csv
 
-from pointclip.datasets.modelnet import open_modelnet
-from pointclip.datasets.protocol import Dataset
-from pointclip.reading.items import read_items
+from pointclip.datasets import Dataset, open_modelnet
+from pointclip.reading import read_items
 
 
 def make(root: Path, count: int, faces: int) -> None:

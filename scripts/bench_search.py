@@ -13,9 +13,9 @@ from _common import birth_certificate, parser
 from torch.nn.functional import normalize
 
 from pointclip import __version__
-from pointclip.cameras import rigs
+from pointclip.cameras import views
 from pointclip.feature_spec import FeatureSpec
-from pointclip.search.index import Origin, ShapeIndex, write_index
+from pointclip.search import Origin, ShapeIndex, write_index
 
 QUERIES, K = 7, 10
 
@@ -26,7 +26,7 @@ def make(path: Path, shapes: int, channels: int) -> None:
     features = torch.empty(shapes, channels)
     for part in features.split(50_000):
         part.copy_(normalize(torch.randn(part.shape, generator=generator), dim=-1))
-    spec = FeatureSpec.of("random", "random", rigs.views("ring-6"), "auto")
+    spec = FeatureSpec.of("random", "random", views("ring-6"), "auto")
     names = [f"shapes/{number % 1000:03d}/{number:07d}.obj" for number in range(shapes)]
     write_index(path, features, names, Origin(spec, 20_000, "y", 0, __version__))
 

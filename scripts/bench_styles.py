@@ -24,8 +24,8 @@ from train_embedded_head import HELD_OUT, POINTS, Bench, Settings, cosines, solv
 from pointclip import images
 from pointclip._base.cache import cache_folder
 from pointclip._base.files import whole
-from pointclip.cameras.rigs import views
-from pointclip.datasets.sweethome3d import FURNITURE_FOLDER
+from pointclip.cameras import views
+from pointclip.datasets import FURNITURE_FOLDER
 from pointclip.weights import embedded
 
 RIGS = ("pointclip-6", "pointclip-10", "ring-6", "realistic-10", "orbit-12")

@@ -19,11 +19,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from pointclip import PointCLIP, fusion, ops
-from pointclip.cameras.projection import fit_to_frame, project
-from pointclip.datasets.paths import Item
-from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D, extract
+from pointclip.cameras import fit_to_frame, project
+from pointclip.datasets import FURNITURE_FOLDER, Item, SweetHome3D, extract
 from pointclip.points import load
-from pointclip.reading.clouds import read_clouds
+from pointclip.reading import read_clouds
 from pointclip.weights import embedded
 
 
@@ -62,7 +61,7 @@ def classify(model: PointCLIP, paths: list[Path], labels: list[str], points: int
         if item.cloud is None:
             raise SystemExit(f"{item.path}: {item.error}")
         begin = time.perf_counter()
-        drawn = model.render(*item.cloud.batched())
+        drawn = model.render(item.cloud)
         middle = time.perf_counter()
         features = model.clip.encode_images(drawn[0])[None]
         stages["draw"] += middle - begin

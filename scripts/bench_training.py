@@ -11,8 +11,8 @@ import torch
 from _common import birth_certificate, parser
 from torch.nn import functional as F
 
-from pointclip.fusion.view_weights import fit_view_weights
-from pointclip.heads.adapter import AdapterTrainer, Recipe
+from pointclip.fusion import fit_view_weights
+from pointclip.heads import AdapterTrainer, Recipe
 
 SHOTS, CLASSES, VIEWS, CHANNELS, BATCH = 16, 40, 10, 512, 32
 

@@ -23,10 +23,9 @@ from train_embedded_head import HELD_OUT, SHADED, Bench, Settings, solve
 from pointclip import PointCLIP
 from pointclip._base.assets import asset
 from pointclip._base.leaks import refuse_test_split
-from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D, read_rows
+from pointclip.datasets import FURNITURE_FOLDER, SweetHome3D, read_rows
 from pointclip.encoding.cached import encode
-from pointclip.prompts import sentences as prompts
-from pointclip.prompts.descriptions import SHIPPED, class_sentences
+from pointclip.prompts import SHIPPED, class_sentences, mean_direction, read_labels, template_names
 from pointclip.weights import embedded
 
 SAME_CLASS = {
@@ -46,14 +45,14 @@ def sources() -> dict[str, Any]:
     (shipped, path), *_ = SHIPPED.items()
     held = json.loads(asset(path).read_text(encoding="utf-8"))["descriptions"]
     described = {f"{shipped}: {form}": {"templates": [form], "descriptions": held} for form in DESCRIBED_AS}
-    return {**{name: name for name in prompts.names()}, **described}
+    return {**{name: name for name in template_names()}, **described}
 
 
 def text_of(encoder: Any, labels: Sequence[str], source: Any) -> Tensor:
     """Embed labels (K, C): the mean over the sentences of each, made unit vectors."""
     sentences = class_sentences(labels, source)
     every = encoder([text for texts in sentences for text in texts]).split([len(texts) for texts in sentences])
-    return torch.cat([prompts.ensemble(one[None]) for one in every])
+    return torch.cat([mean_direction(one[None]) for one in every])
 
 
 def held_out_features(root: Path, split: str, name: str, cache: Path) -> tuple[Tensor, list[str], Any]:
@@ -97,9 +96,9 @@ def main() -> None:
     arguments = options.parse_args()
     features, truth, encoder = held_out_features(arguments.root, arguments.split, arguments.model, arguments.cache)
     furniture = sorted({row.label for row in read_rows()})
-    names = prompts.read_labels(asset("labels/modelnet40.txt"))
+    names = read_labels(asset("labels/modelnet40.txt"))
     tried = sources()
-    rows = table(features, truth, furniture, encoder, {name: tried[name] for name in prompts.names()})
+    rows = table(features, truth, furniture, encoder, {name: tried[name] for name in template_names()})
     known = [SAME_CLASS.get(label, label) for label in truth]
     among = torch.tensor([label in names for label in known])
     rows += table(features[among], [label for label in known if label in names], names, encoder, tried)

@@ -16,10 +16,10 @@ import torch
 from _common import parser, scores
 
 import pointclip as pc
-from pointclip.datasets.folder import ClassFolder
+from pointclip.datasets import ClassFolder
 from pointclip.encoding.cached import encode
-from pointclip.fusion.logits import fuse
-from pointclip.heads.solvers import METHODS
+from pointclip.fusion import fuse
+from pointclip.heads import METHODS
 
 TEST_SHARE = 0.3
 

@@ -28,12 +28,10 @@ from _few_shot_plot import tell
 from few_shot import Part
 
 import pointclip as pc
-from pointclip.datasets.folder import ClassFolder
-from pointclip.datasets.protocol import label_of
-from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D
+from pointclip.datasets import FURNITURE_FOLDER, ClassFolder, SweetHome3D, label_of
 from pointclip.encoding.cached import encode
-from pointclip.fusion.logits import fuse
-from pointclip.heads.solvers import METHODS
+from pointclip.fusion import fuse
+from pointclip.heads import METHODS
 
 
 def parts(pool, classes: list[str], seed: int, most: int | None, given_test) -> tuple[Part, Part]:

@@ -21,10 +21,9 @@ from train_embedded_head import HELD_OUT, SHADED, Bench, Settings, cosines, solv
 
 from pointclip import PointCLIP
 from pointclip._base.cache import cache_folder
-from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D
+from pointclip.datasets import FURNITURE_FOLDER, SweetHome3D
+from pointclip.evaluation import Judged, Request, evaluate
 from pointclip.evaluation import scores as scoring
-from pointclip.evaluation.judged import Judged
-from pointclip.evaluation.run import Request, evaluate
 from pointclip.weights import embedded
 
 FIGURES = ["auroc", "threshold", "temperature", "false_rejection_rate", "detection_rate", "accuracy_known"]

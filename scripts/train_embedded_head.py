@@ -28,7 +28,7 @@ from torch.nn.functional import cross_entropy
 
 from pointclip._base.files import whole
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, read_rows
-from pointclip.prompts import meanings
+from pointclip.prompts import joined_meaning, meaning_sentences
 from pointclip.weights import embedded
 from pointclip.weights.head import Head, save_head
 from pointclip.weights.names import LabelNames
@@ -116,7 +116,7 @@ def trained(sources: list[Source], settings: Settings, sentences: Sentences) -> 
 def label_features(head: Head, labels: list[str], sentences: Sentences) -> Tensor:
     """Give the features (K, C) of labels as the model makes them."""
     encode = LabelNames(head)
-    return torch.stack([meanings.joined(encode(sentences(list(texts)))) for texts in meanings.sentences(labels)])
+    return torch.stack([joined_meaning(encode(sentences(list(texts)))) for texts in meaning_sentences(labels)])
 
 
 @dataclass(frozen=True)

@@ -108,3 +108,21 @@ def classify(fixed, shapes):
         return run("classify", *fixed, "--views", "ring-2", "--points", 300, *arguments, env=env)
 
     return call
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Write the files of ScanObjectNN's layout, four clouds each."""
+    import numpy as np
+
+    h5py = pytest.importorskip("h5py", reason="needs h5py: pip install 'pointclip[data]'")
+    random = np.random.default_rng(0)
+    for folder, ending in (("main_split", ""), ("main_split_nobg", ""), ("main_split", "_augmentedrot_scale75")):
+        for part in ("training", "test"):
+            path = tmp_path / "h5_files" / folder / f"{part}_objectdataset{ending}.h5"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with h5py.File(path, "w") as file:
+                file["data"] = random.normal(size=(4, 40, 3)).astype(np.float32)
+                file["label"] = np.array([0, 14, 3, 6], np.uint8)
+                file["mask"] = np.where(np.arange(40) < 10, -1, 5)[None].repeat(4, 0)
+    return tmp_path

@@ -73,7 +73,7 @@ REALISTIC_10_UP_DEG = (20.0,) * 8 + (12.0,) * 2
 V2_TO_CAM = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
 
 
-def _pointclip(angles_deg: tuple, distance: float, rig: str) -> Views:
+def _pointclip(angles_deg: tuple[tuple[float, float, float], ...], distance: float, rig: str) -> Views:
     rotations = torch.stack([PAPER_TO_CAM @ euler_xyz(angles) for angles in angles_deg])
     return _pinhole(rotations, [_seen_from(rotation) for rotation in rotations], distance, 1.0, rig)
 

@@ -17,7 +17,7 @@ from pointclip.cli.boundary import bounded, exit_code, sentence
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
-    from pointclip.datasets.paths import Item
+    from pointclip.datasets import Item
     from pointclip.model import PointCLIP
     from pointclip.points import PointCloud
 
@@ -61,7 +61,7 @@ class _Outputs:
 def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _Outputs) -> int:
     """Classify all files; return the exit code."""
     from pointclip._base.files import check_folder
-    from pointclip.datasets.paths import find_shapes
+    from pointclip.datasets import find_shapes
 
     items = find_shapes(paths)
     if outputs.csv is not None and Path(outputs.csv).resolve() in {Path(item.path).resolve() for item in items}:
@@ -123,7 +123,7 @@ def _classified(
 ) -> "Iterator[tuple[report.Row, Exception | None]]":
     """Yield each file's row, and the exception where there is one; without a network all files have one."""
     from pointclip.points import load
-    from pointclip.reading.clouds import read_clouds
+    from pointclip.reading import read_clouds
 
     folders = {} if root is None else report.picture_folders([item.path for item in items], root)
     read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed, drop_outliers=chosen.drop_outliers)
@@ -151,7 +151,7 @@ def _style(network: "PointCLIP", cloud: "PointCloud") -> str:
     """Name the style a cloud is drawn in, ``auto`` resolved."""
     from pointclip.images import STYLES
 
-    used = network.style_for(cloud.normals)
+    used = network.style_for(cloud)
     return next(name for name, style in STYLES.items() if style == used)
 
 
@@ -161,5 +161,5 @@ def _save(network: "PointCLIP", cloud: "PointCloud", folder: Path) -> tuple[str,
     from pointclip.images import viewable
 
     with torch.no_grad():
-        pictures = network.render(*cloud.batched())[0]
+        pictures = network.render(cloud)[0]
     return report.save_pictures(viewable(pictures), network.views.names, folder)

@@ -100,16 +100,30 @@ def _gpu() -> Finding:
     return False, f"{why}: everything runs on the CPU", remedy
 
 
-def _backend(name: str) -> Finding:
+def _backends() -> Finding:
+    import torch
+
     from pointclip import ops
 
-    reason = ops.why_not(name)
-    return reason is None, reason or "runs", "" if reason is None else "none needed: backend='auto' picks the reference"
+    reasons = {name: ops.why_not(name) for name in ops.BACKENDS}
+    note = "; ".join(f"{name}: {reason or 'runs'}" for name, reason in reasons.items())
+    devices = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+    missed = [name for name, row in ops.BACKENDS.items() if row.first_on in devices and reasons[name]]
+    return not missed, note, f"until {' and '.join(missed)} runs, the slower reference does" if missed else ""
+
+
+def _kernels() -> Finding:
+    from pointclip._base.compiled import folder
+
+    here = folder()
+    if here is not None:
+        return True, f"compiled once and kept beside the code, as in {here}", ""
+    note = "no folder for compiled kernels can be written: each process compiles them anew, which takes seconds"
+    return False, note, "set NUMBA_CACHE_DIR to a folder you can write to"
 
 
 def _precision() -> Finding:
-    from pointclip.clip.frozen import pick_device
-    from pointclip.clip.precision import supported
+    from pointclip.clip import pick_device, supported
 
     device = pick_device("auto")
     names = supported(device)
@@ -132,22 +146,23 @@ def _embedded() -> Finding:
 
 
 def _cached_models() -> Finding:
-    from pointclip.weights import hub as _hub
-    from pointclip.weights import loading as weights
+    from pointclip import weights
 
     ready = [row.name for row in weights.available() if row.ready and row.name != "embedded"]
-    folder = _hub.cache_root(None)
+    folder = weights.cache_root(None)
     if ready:
         return True, f"{', '.join(ready[:5])}{' and more' * (len(ready) > 5)} in {folder}", ""
     return False, f"none in {folder}", "with network they come on first use; else see: pointclip models"
 
 
 def _hub_reached() -> Finding:
-    from pointclip.weights import hub as _hub
+    from huggingface_hub import constants
 
-    reason = _hub.Probe().failure()
+    from pointclip.weights import Probe
+
+    reason = Probe().failure()
     remedy = "use --model embedded, ARCH@FILE or local-dir:PATH; behind a proxy set HTTPS_PROXY"
-    return reason is None, reason or f"{_hub.constants.ENDPOINT} answers", "" if reason is None else remedy
+    return reason is None, reason or f"{constants.ENDPOINT} answers", "" if reason is None else remedy
 
 
 def _cache_folder() -> Finding:
@@ -179,8 +194,8 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "python": _python,
     "torch": _torch,
     "gpu": _gpu,
-    "backend reference": lambda: _backend("reference"),
-    "backend triton": lambda: _backend("triton"),
+    "ops backends": _backends,
+    "kernels": _kernels,
     "precision": _precision,
     "open_clip": _open_clip,
     "embedded": _embedded,

@@ -44,9 +44,8 @@ def _run(
 ) -> bool:
     """Embed all files; tell whether one was left out."""
     from pointclip._base.files import check_out
-    from pointclip.datasets.files import Files
-    from pointclip.datasets.paths import find_shapes
-    from pointclip.search.retrieval import make_index
+    from pointclip.datasets import Files, find_shapes
+    from pointclip.search import make_index
 
     check_out(out)
     items = find_shapes(paths)

@@ -28,8 +28,8 @@ Dataset = Annotated[
     str | None,
     typer.Argument(
         metavar="DATASET",
-        help="A folder of shapes per class, a .csv of paths and labels, or NAME:FOLDER of these: {datasets} (which "
-        "alone needs no folder).",
+        help="A folder of shapes per class, a .csv of paths and labels, or NAME:FOLDER of these: {datasets}; NAME "
+        "alone where the set has a usual place.",
     ),
 ]
 Split = Annotated[

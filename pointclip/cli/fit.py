@@ -1,7 +1,9 @@
 """``pointclip fit``: a folder of classes in, a few-shot head out."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,14 +13,14 @@ from rich.text import Text
 from pointclip._base.words import counted
 from pointclip.cli import console as _console
 from pointclip.cli import options as _options
-from pointclip.cli import tables
 from pointclip.cli.boundary import EXIT_INTERRUPTED, bounded
 from pointclip.cli.report import shown
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
-    from pointclip.fewshot.fitting import FewShotResult
-    from pointclip.heads.recipe import Recipe
+    from pointclip.datasets import Dataset
+    from pointclip.fewshot import FewShotResult
+    from pointclip.heads import Method, Recipe
 
 
 class Optimizer(str, Enum):
@@ -29,7 +31,11 @@ class Optimizer(str, Enum):
 
 Folder = Annotated[
     str,
-    typer.Argument(metavar="FOLDER", help="A folder of shapes per class; in it train/, val/, test/ where it has them."),
+    typer.Argument(
+        metavar="DATASET",
+        help="A folder of shapes per class, in it train/, val/, test/ where it has them; or what eval takes: a .csv of "
+        "paths and labels, or NAME:FOLDER of these: {datasets}.",
+    ),
 ]
 Out = Annotated[
     str, typer.Option("--out", "-o", metavar="FILE", help="The file to write, for classify --adapter FILE.")
@@ -55,6 +61,10 @@ Solver = Annotated[
 Rate = Annotated[
     float | None, typer.Option("--lr", help="Learning rate.", show_default="0.01 with sgd, 0.001 with adamw")
 ]
+Up = Annotated[
+    _options.UpAxis | None,
+    typer.Option("--up", help="Axis that points up in the files.", show_default="the dataset's own, else y"),
+]
 Cache = Annotated[
     str | None,
     typer.Option("--cache", metavar="DIR", help="Where features and stopped runs are kept.", show_default="the user's"),
@@ -62,7 +72,7 @@ Cache = Annotated[
 
 
 @bounded
-@_options.shared("labels", "labels_file", "adapter", "seed", "pose")
+@_options.shared("labels", "labels_file", "adapter", "seed", "pose", "up")
 def fit(
     folder: Folder,
     out: Out,
@@ -71,6 +81,7 @@ def fit(
     method: How = "adapter",
     seed: Draw = 0,
     labels: Labels = None,
+    up: Up = None,
     copies: Copies = 4,
     epochs: Epochs = None,
     optimizer: Solver = None,
@@ -82,34 +93,39 @@ def fit(
 
     Stopped at any moment, the same command goes on where it was.
     """
-    from pointclip._base.checks import nearest
-    from pointclip.heads.recipe import Recipe
+    from pointclip.heads import method_named
 
-    if method not in tables.methods():
-        raise InputError(f"method {method!r} is unknown: {nearest(method, tables.methods())}")
-    recipe = _recipe(method, epochs, optimizer, lr, Recipe)
-    chosen = _options.settings(asked)
-    result = _run(Path(folder), chosen, labels, method, shots, seed, copies, recipe, out, cache)
+    recipe = _recipe(method_named(method), epochs, optimizer, lr)
+    chosen = _options.settings(replace(asked, up=up or _options.UpAxis.Y))
+    read = partial(_open, folder, None if up is None else up.value, chosen)
+    result = _run(read, chosen, labels, method, shots, seed, copies, recipe, out, cache)
     if json:
         _console.write_json({"adapter": out, "labels": list(result.labels), **result.checkpoint.about})
     else:
         _tell(result, out)
 
 
-def _recipe(
-    method: str, epochs: int | None, optimizer: Optimizer | None, lr: float | None, make: "type[Recipe]"
-) -> "Recipe | None":
+def _recipe(method: "Method", epochs: int | None, optimizer: Optimizer | None, lr: float | None) -> "Recipe | None":
+    from pointclip.heads import Recipe
+
     given: dict[str, Any] = {name: value for name, value in (("epochs", epochs), ("lr", lr)) if value is not None}
     if not given and optimizer is None:
         return None
-    if method not in tables.trained_methods():
-        raise InputError(f"--epochs, --optimizer and --lr are for adapters, not for --method {method}")
-    by_default = Optimizer.ADAMW if method == "light" else Optimizer.SGD
-    return make.adamw(**given) if (optimizer or by_default) is Optimizer.ADAMW else make(**given)
+    if not method.variant:
+        raise InputError(f"--epochs, --optimizer and --lr are for adapters, not for --method {method.name}")
+    wanted = method.recipe().optimizer if optimizer is None else optimizer.value
+    return Recipe.adamw(**given) if wanted == "adamw" else Recipe(**given)
+
+
+def _open(name: str, up: str | None, chosen: _options.Settings, split: str | None = None) -> "Dataset":
+    from pointclip.datasets import open_dataset
+
+    reading: dict[str, Any] = {"num_points": chosen.points, "seed": chosen.seed, "drop_outliers": chosen.drop_outliers}
+    return open_dataset(name, split, up=up, **reading)
 
 
 def _run(
-    folder: Path,
+    read: Callable[..., "Dataset"],
     chosen: _options.Settings,
     labels: str | None,
     method: str,
@@ -121,17 +137,13 @@ def _run(
     cache: str | None,
 ) -> "FewShotResult":
     from pointclip._base.files import check_out
-    from pointclip.datasets.folder import ClassFolder
     from pointclip.encoding.cached import Augmentation
-    from pointclip.fewshot.fitting import fit as learn
-    from pointclip.fewshot.resume import FitInterrupted
+    from pointclip.fewshot import FitInterrupted
+    from pointclip.fewshot import fit as learn
 
     check_out(out)
-    reading: dict[str, Any] = {"num_points": chosen.points, "up": chosen.up, "seed": chosen.seed}
-    train = ClassFolder(folder, **reading)
-    val = ClassFolder(folder, "val", **reading) if "val" in train.splits else None
-    for split in filter(None, (train, val)):
-        split.drop_outliers = chosen.drop_outliers
+    train = read()
+    val = read("val") if "val" in getattr(train, "splits", ()) else None
     network = _options.load_network(chosen)
     try:
         return learn(

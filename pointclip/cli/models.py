@@ -14,7 +14,7 @@ from pointclip.cli.tables import TABLES
 @bounded
 def models(json: _options.Json = False) -> None:
     """List models, which are ready without network, and what else can be named: rigs, styles, datasets and more."""
-    from pointclip.weights import loading as weights
+    from pointclip import weights
 
     with _console.waiting("looking for models"):
         found = weights.available()

@@ -21,29 +21,12 @@ _LISTS = (".txt", ".csv", ".json")  # files of class names: a label does not end
 _ONLY_NAMED = inspect.Parameter.KEYWORD_ONLY
 
 
-class UpAxis(str, Enum):
-    """What ``--up`` takes."""
-
-    Y, Z, X, MINUS_Y, MINUS_Z, MINUS_X = "y", "z", "x", "-y", "-z", "-x"
-
-
-class Pose(str, Enum):
-    """What ``--pose`` takes."""
-
-    GIVEN, SEARCH = "given", "search"
-
-
-class Format(str, Enum):
-    """What ``--precision`` takes."""
-
-    AUTO, FP32, BF16, FP16 = "auto", "fp32", "bf16", "fp16"
-
-
-class Engine(str, Enum):
-    """What ``--engine`` takes."""
-
-    LOCAL, RAY = "local", "ray"
-
+# What --up, --pose, --precision, --engine and --surface take.
+UpAxis = Enum("UpAxis", {"Y": "y", "Z": "z", "X": "x", "MINUS_Y": "-y", "MINUS_Z": "-z", "MINUS_X": "-x"}, type=str)
+Pose = Enum("Pose", {"GIVEN": "given", "SEARCH": "search"}, type=str)
+Format = Enum("Format", {"AUTO": "auto", "FP32": "fp32", "BF16": "bf16", "FP16": "fp16"}, type=str)
+Engine = Enum("Engine", {"LOCAL": "local", "RAY": "ray"}, type=str)
+Surface = Enum("Surface", {"AUTO": "auto", "TRIANGLES": "triangles", "POINTS": "points"}, type=str)
 
 Paths = Annotated[
     list[str],
@@ -100,6 +83,9 @@ SkipBackground = Annotated[
         "--skip-background", help="Only for ViT models: leave out what is blank; faster, not quite the same answers."
     ),
 ]
+DrawnFrom = Annotated[
+    Surface | None, typer.Option("--surface", help="Draw meshes by triangles or points.", show_default="auto")
+]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto: cuda where there is one.")]
 Precision = Annotated[
     Format,
@@ -132,6 +118,7 @@ class Shared:
     seed: Seed = 0
     keep_outliers: KeepOutliers = False
     skip_background: SkipBackground = False
+    surface: DrawnFrom = None
     device: Device = "auto"
     precision: Precision = Format.AUTO
 
@@ -182,6 +169,7 @@ class Settings:
         drop_outliers: Leave out the few points far outside of all others.
         pose: Whether ``up`` is given or searched for.
         skip_background: Leave the blank parts of pictures out of the image tower.
+        surface: What meshes are drawn from.
     """
 
     model: str
@@ -198,6 +186,7 @@ class Settings:
     drop_outliers: bool = True
     pose: str = "given"
     skip_background: bool = False
+    surface: str = "auto"
 
 
 def settings(asked: Shared, labels: tuple[str, ...] = ()) -> Settings:
@@ -213,37 +202,39 @@ def settings(asked: Shared, labels: tuple[str, ...] = ()) -> Settings:
     """
     from pointclip import images
     from pointclip import model as defaults
-    from pointclip.cameras import rigs
-    from pointclip.clip.frozen import pick_device
-    from pointclip.prompts import descriptions
+    from pointclip.cameras import views as rig_named
+    from pointclip.clip import pick_device
+    from pointclip.prompts import check_prompts
 
     views = defaults.DEFAULT_VIEWS if asked.views is None else asked.views
     style = defaults.DEFAULT_STYLE if asked.style is None else asked.style
     templates = defaults.DEFAULT_TEMPLATES if asked.templates is None else asked.templates
-    rigs.views(views)
+    rig_named(views)
     if style != images.AUTO:
         images.style(style)
     if templates != AUTO_TEMPLATES:
-        descriptions.check(templates, labels)
+        check_prompts(templates, labels)
     pick_device(asked.device)
     if asked.pose is Pose.SEARCH and asked.up is not UpAxis.Y:
         raise InputError(f"--pose search finds the axis that points up: leave --up {asked.up.value} out")
+    surface = "auto"
     if asked.adapter is not None:
-        views, style, labels = _of_adapter(asked, asked.adapter)
+        views, style, surface, labels = _of_adapter(asked, asked.adapter)
     named = (asked.model, views, style, templates, asked.up.value, asked.points, asked.seed, asked.device)
-    treated = (not asked.keep_outliers, asked.pose.value, asked.skip_background)
+    drawn = Surface(surface) if asked.surface is None else asked.surface
+    treated = (not asked.keep_outliers, asked.pose.value, asked.skip_background, drawn.value)
     return Settings(*named, asked.precision.value, labels, asked.adapter, *treated)
 
 
-def _of_adapter(asked: Shared, adapter: str) -> tuple[str, str, tuple[str, ...]]:
-    from pointclip.heads.checkpoint import load_checkpoint
+def _of_adapter(asked: Shared, adapter: str) -> tuple[str, str, str, tuple[str, ...]]:
+    from pointclip.heads import load_checkpoint
 
     for name in ("labels", "labels_file", "views", "style", "templates"):
         if getattr(asked, name) is not None:
             option = name.replace("_", "-")
             raise InputError(f"--adapter brings its own labels, views, style and templates: leave --{option} out")
     head = load_checkpoint(adapter)
-    return head.spec.rig, head.spec.style, head.labels
+    return head.spec.rig, head.spec.style, head.spec.surface, head.labels
 
 
 def load_network(chosen: Settings, **others: Any) -> "PointCLIP":
@@ -257,6 +248,7 @@ def load_network(chosen: Settings, **others: Any) -> "PointCLIP":
     made: dict[str, Any] = {"views": chosen.views, "style": chosen.style, **own, "templates": chosen.templates}
     made |= {"adapter": chosen.adapter, "device": chosen.device, "precision": chosen.precision}
     made |= {"drop_outliers": chosen.drop_outliers, "skip_background": chosen.skip_background}
+    made["surface"] = chosen.surface
     with _console.waiting(f"loading {chosen.model}"):
         return named_network(chosen.model, **made | others)
 
@@ -281,7 +273,7 @@ def class_names(asked: Shared) -> tuple[str, ...]:
         InputError: Both are given, or the names are empty or repeated, or the file cannot be read.
     """
     from pointclip._base.assets import asset
-    from pointclip.prompts.sentences import clean_labels, read_labels
+    from pointclip.prompts import clean_labels, read_labels
 
     if asked.labels is not None and asked.labels_file is not None:
         raise InputError("--labels and --labels-file name classes twice: give one of the two")

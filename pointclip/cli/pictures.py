@@ -1,15 +1,16 @@
 """What ``pointclip show`` draws of one shape."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pointclip._base.words import counted
 from pointclip.cli import console as _console
 from pointclip.cli import options as _options
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pointclip.cameras.rigs import Views as Rig
+    from pointclip.cameras import Views as Rig
     from pointclip.images import Style
     from pointclip.model import PointCLIP, Prediction
     from pointclip.points import PointCloud
@@ -31,6 +32,8 @@ class Shown:
         note: The model, the rig and the number of points.
         files: What was written, by kind.
         up: Axis that was found to point up, where it was searched for.
+        surface: What a mesh is drawn from.
+        drop_outliers: Whether what lies far outside is left out.
     """
 
     cloud: "PointCloud"
@@ -41,6 +44,8 @@ class Shown:
     note: str = ""
     files: dict[str, str] = field(default_factory=dict)
     up: str | None = None
+    surface: str = "auto"
+    drop_outliers: bool = True
 
 
 def drawn(
@@ -51,14 +56,17 @@ def drawn(
     Raises:
         InputError: The style needs colours or normals that the shape lacks.
     """
-    from pointclip.cameras import rigs
+    from pointclip.cameras import views as rig_named
 
-    rig = rigs.views(chosen.views) if network is None else network.views
+    rig = rig_named(chosen.views) if network is None else network.views
     up = None
     if network is not None and chosen.pose == "search":
         up = network.classify(cloud, chosen.labels, pose=chosen.pose).up
         cloud = cloud.turned(up)
-    shown = Shown(cloud, rig, [], note=f"{rig.rig}, {len(cloud):,} points" + f", up {up}" * (up is not None), up=up)
+    size = counted(len(cloud), "point") if cloud.mesh is None else counted(len(cloud.mesh.faces), "face")
+    shown = Shown(cloud, rig, [], note=f"{rig.rig}, {size}" + f", up {up}" * (up is not None), up=up)
+    treated = chosen if network is None else network
+    shown.surface, shown.drop_outliers = treated.surface, treated.drop_outliers
     for name, style in _styles(cloud, chosen, compare, network):
         shown.panels.append(_panel(shown, name, style, network, chosen.labels, explain))
     if network is not None:
@@ -75,9 +83,8 @@ def _styles(
     from pointclip import images
 
     wanted = chosen.style if network is None else network.style
-    if wanted == images.AUTO:
-        wanted = "depth" if cloud.normals is None else "shaded"
-    first = images.style(wanted)
+    surface = chosen.surface if network is None else network.surface
+    first = images.fitting_style(cloud, surface) if wanted == images.AUTO else images.style(wanted)
     named = [name for name, style in images.STYLES.items() if style == first]
     styles = [(named[0] if named else str(chosen.style), first)]
     if compare:
@@ -116,38 +123,35 @@ def _as_drawn(network: "PointCLIP", style: "Style") -> "PointCLIP":
 
     if network.head is not None or network.style == style:
         return network
-    kept, weights = network.drop_outliers, network.view_weights
-    return PointCLIP(network.clip, network.views, style, network.templates, weights, drop_outliers=kept)
+    own = (network.view_weights, None, network.drop_outliers, network.surface)
+    return PointCLIP(network.clip, network.views, style, network.templates, *own)
 
 
-def _pictures(shown: Shown, style: "Style", network: "PointCLIP | None", colors: "Tensor | None" = None) -> "Tensor":
+def _pictures(shown: Shown, style: "Style", network: "PointCLIP | None", cloud: "PointCloud | None" = None) -> "Tensor":
     import torch
 
     from pointclip import images
-    from pointclip.points import normalize_unit_sphere
 
-    cloud = shown.cloud if colors is None else replace(shown.cloud, colors=colors)
-    points, *known = cloud.batched()
-    points = normalize_unit_sphere(points) if style.unit_sphere else points
     size = _PICTURE_SIZE if network is None else network.clip.image_size
+    treated = (shown.surface, shown.drop_outliers)
     with torch.no_grad():
-        drawn = images.render(points, shown.views.to("cpu"), style, size, *known)
+        drawn = images.render_shape(cloud or shown.cloud, style, shown.views.to("cpu"), size, *treated)
     return images.viewable(drawn[0])
 
 
 def _add_occlusion(shown: Shown, network: "PointCLIP", labels: tuple[str, ...]) -> None:
     from pointclip import images, viz
-    from pointclip.explain import occlusion, saliency_colors
+    from pointclip.explain import occlusion, painted
 
     if shown.prediction is None:
         return
     label = shown.prediction.label
     with _console.waiting("dropping the shape's parts one by one"):
         shown.saliency = occlusion(network, shown.cloud, labels, label)
-    painted = _pictures(shown, images.style("color"), network, saliency_colors(shown.saliency))
+    pictures = _pictures(shown, images.style("color"), network, painted(shown.cloud, shown.saliency))
     largest = shown.saliency.abs().max().item()
     title = f"occlusion: red parts speak for {label}, blue against; full colour is {largest:.3f} of logit"
-    shown.panels.append(viz.Panel(title, painted, shown.views.names))
+    shown.panels.append(viz.Panel(title, pictures, shown.views.names))
 
 
 def best(prediction: "Prediction", count: int) -> str:

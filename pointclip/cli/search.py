@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pointclip.model import PointCLIP
-    from pointclip.search.index import Hit, ShapeIndex
+    from pointclip.search import Hit, ShapeIndex
 
 Query = Annotated[
     str | None,
@@ -58,7 +58,7 @@ def search(
     Model, views, style and reading of a shape are the index's own. --templates puts the words into templates.
     """
     from pointclip._base.files import check_out
-    from pointclip.search.index import ShapeIndex
+    from pointclip.search import ShapeIndex
 
     words, path = _asked(query, shape)
     if path is not None and templates is not None:
@@ -101,10 +101,10 @@ def _asked(query: str | None, shape: str | None) -> tuple[str, str | None]:
 def _load(shapes: "ShapeIndex", model: str | None, templates: str | None, device: str, precision: str) -> "PointCLIP":
     """Load the model of an index, or another name for it."""
     from pointclip.model import DEFAULT_TEMPLATES
-    from pointclip.prompts import descriptions
+    from pointclip.prompts import check_prompts
 
     if templates not in (None, DEFAULT_TEMPLATES):
-        descriptions.check(templates)
+        check_prompts(templates)
     spec = shapes.origin.spec
     name = spec.model if model is None else model
     with _console.waiting(f"loading {name}"):
@@ -118,7 +118,7 @@ def _load(shapes: "ShapeIndex", model: str | None, templates: str | None, device
 def _encoded(
     network: "PointCLIP", shapes: "ShapeIndex", words: str, path: str | None, templates: str | None
 ) -> "Tensor":
-    from pointclip.search.retrieval import encode_query
+    from pointclip.search import encode_query
 
     if path is not None:
         return encode_query(network, shapes.origin.load(path))
@@ -137,7 +137,7 @@ def _draw(network: "PointCLIP", shapes: "ShapeIndex", hits: "list[Hit]", sheet: 
     import torch
 
     from pointclip import viz
-    from pointclip.search.retrieval import picture
+    from pointclip.search import picture
 
     size = network.clip.image_size
     pictures, captions, failed = [], [], False

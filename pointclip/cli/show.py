@@ -85,9 +85,9 @@ def show(
 
 
 def _run(paths: Sequence[str], chosen: _options.Settings, wishes: _Wishes, answers: bool, json: bool) -> int:
-    from pointclip.datasets.paths import find_shapes
+    from pointclip.datasets import find_shapes
     from pointclip.points import load
-    from pointclip.reading.clouds import read_clouds
+    from pointclip.reading import read_clouds
 
     items = find_shapes(paths)
     for name in ("html", "window", "snapshot", "ply"):

@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 
 def rigs() -> Sequence[str]:
     """Name the rigs."""
-    from pointclip.cameras.rigs import rig_names
+    from pointclip.cameras import rig_names
 
     return rig_names()
 
@@ -23,31 +23,23 @@ def styles() -> Sequence[str]:
 
 def templates() -> Sequence[str]:
     """Name the template sets and the descriptions that are shipped."""
-    from pointclip.prompts import descriptions
-    from pointclip.prompts import sentences as prompts
+    from pointclip import prompts
 
-    return ["auto", *prompts.names(), *descriptions.OTHERS]
+    return ["auto", *prompts.template_names(), prompts.MEANING, *prompts.SHIPPED]
 
 
 def datasets() -> Sequence[str]:
     """Name the datasets."""
-    from pointclip.datasets import NAMES
+    from pointclip.datasets import dataset_names
 
-    return NAMES
+    return dataset_names()
 
 
 def methods() -> Sequence[str]:
     """Name the few-shot methods."""
-    from pointclip.heads.solvers import METHODS
+    from pointclip.heads import METHODS
 
-    return METHODS
-
-
-def trained_methods() -> Sequence[str]:
-    """Name the few-shot methods that are trained in epochs."""
-    from pointclip.fewshot.tuning import ADAPTERS
-
-    return ADAPTERS
+    return list(METHODS)
 
 
 TABLES: dict[str, Callable[[], Sequence[str]]] = {
@@ -66,11 +58,19 @@ class FromTables(TyperCommand):
     """
 
     def format_help(self, context: typer.Context, formatter: Any) -> None:  # type: ignore[override]
-        """Fill the tables in, then write the help."""
-        for parameter in self.params:
-            text = getattr(parameter, "help", None) or ""
-            for name, table in TABLES.items():
-                if f"{{{name}}}" in text:
-                    text = text.replace(f"{{{name}}}", ", ".join(table()))
-                    parameter.help = text  # type: ignore[attr-defined]
-        super().format_help(context, formatter)
+        """Fill the tables in, write the help, and leave the texts as they were: a table may grow."""
+        asked = {parameter: text for parameter in self.params if (text := getattr(parameter, "help", None))}
+        try:
+            for parameter, text in asked.items():
+                parameter.help = _filled(text)  # type: ignore[attr-defined]
+            super().format_help(context, formatter)
+        finally:
+            for parameter, text in asked.items():
+                parameter.help = text  # type: ignore[attr-defined]
+
+
+def _filled(text: str) -> str:
+    for name, table in TABLES.items():
+        if f"{{{name}}}" in text:
+            text = text.replace(f"{{{name}}}", ", ".join(table()))
+    return text

@@ -1,5 +1,6 @@
 """Convolutions of a frozen tower take in what surrounds them: batch norms behind, TensorFlow's padding before."""
 
+import itertools
 from typing import Any
 
 import torch
@@ -72,7 +73,7 @@ def _fold_norms(parent: nn.Module) -> int:
     """Fold each batch norm into the convolution that stands right before it."""
     children = list(parent.named_children())
     count = 0
-    for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
+    for (_, conv), (name, norm) in itertools.pairwise(children):
         if _foldable(conv, norm):
             _fold_norm(conv, norm)
             after: list[Any] = [norm.drop, norm.act] if hasattr(norm, "act") else []  # timm's BatchNormAct2d

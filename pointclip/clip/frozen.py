@@ -19,9 +19,18 @@ from pointclip.clip import precision as precisions
 from pointclip.clip.still import StillModule
 from pointclip.clip.towers import VisionTower
 from pointclip.errors import InputError
-from pointclip.prompts import descriptions, meanings
-from pointclip.prompts import sentences as prompts
-from pointclip.weights.loading import LoadedModel
+from pointclip.prompts import (
+    MEANING,
+    Meaning,
+    Prompts,
+    class_sentences,
+    joined_meaning,
+    mean_direction,
+    meaning_sentences,
+    nearest_sense,
+    senses,
+)
+from pointclip.weights import LoadedModel
 
 _SENTENCES_AT_ONCE = 256
 _CLIPS_OWN_SCALE = 100.0
@@ -152,12 +161,14 @@ class FrozenClip(StillModule):
                 parts.append(self.text_model.encode_text(tokens, normalize=True).float())
         return torch.cat(parts)
 
-    def encode_labels(self, labels: Sequence[str], templates: descriptions.Prompts = "single") -> Tensor:
+    def encode_labels(self, labels: Sequence[str], templates: Prompts = "single") -> Tensor:
         """Encode class names, fused over templates or descriptions in embedding space, and keep the result by content.
 
         Args:
             labels: K class names; underscores become spaces.
-            templates: X
+            templates: A template set of :mod:`pointclip.prompts`, a file of templates, or templates; what the classes
+                look like, as of :func:`pointclip.prompts.read_descriptions`; or ``"meaning"``, the label with its
+                definition, as of :mod:`pointclip.prompts.meanings`.
 
         Returns:
             (K, C) float32, unit length, on the towers' device.
@@ -169,15 +180,15 @@ class FrozenClip(StillModule):
             Kept in memory and in the user's cache folder (``POINTCLIP_CACHE`` overrides the place) under the hash of
             sentences and weights; a damaged file is made anew.
         """
-        sentences = descriptions.class_sentences(labels, templates)
-        told = [meanings.SET] * (templates == meanings.SET)
-        key = hashlib.sha256(json.dumps([self.identity, sentences, *told]).encode()).hexdigest()
+        sentences = class_sentences(labels, templates)
+        by_meaning = templates == MEANING
+        key = hashlib.sha256(json.dumps([self.identity, sentences, *[MEANING] * by_meaning]).encode()).hexdigest()
         if key not in self._labels:
-            join = meanings.joined if told else lambda one: prompts.ensemble(one[None])[0]
+            join = joined_meaning if by_meaning else lambda one: mean_direction(one[None])[0]
             self._labels[key] = self._kept_labels(key, sentences, join)
         return self._labels[key].to(self.device, copy=True)
 
-    def meanings(self, labels: Sequence[str]) -> list[meanings.Meaning]:
+    def meanings(self, labels: Sequence[str]) -> list[Meaning]:
         """Say what :meth:`encode_labels` tells the text tower about each label with the templates ``"meaning"``.
 
         Args:
@@ -190,9 +201,9 @@ class FrozenClip(StillModule):
             InputError: A label is empty or there twice.
         """
         found = []
-        for label, texts in zip(labels, meanings.sentences(labels), strict=True):
-            best = meanings.chosen(self.encode_sentences(texts))
-            found.append(meanings.Meaning(texts[0]) if best is None else meanings.senses(label)[best])
+        for label, texts in zip(labels, meaning_sentences(labels), strict=True):
+            best = nearest_sense(self.encode_sentences(texts))
+            found.append(Meaning(texts[0]) if best is None else senses(label)[best])
         return found
 
     def _kept_labels(self, key: str, sentences: Sequence[Sequence[str]], join: Callable[[Tensor], Tensor]) -> Tensor:

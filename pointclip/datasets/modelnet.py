@@ -7,6 +7,7 @@ import numpy as np
 
 from pointclip.datasets.hdf5 import Hdf5Clouds, Hdf5File, cloud_of, read_lines
 from pointclip.datasets.listed import Entry, ListedFiles
+from pointclip.datasets.protocol import Dataset
 from pointclip.errors import DatasetError, InputError
 from pointclip.points import PointCloud
 
@@ -17,6 +18,8 @@ CLASSES_40 = (
     "stairs stool table tent toilet tv_stand vase wardrobe xbox"
 ).split()
 SPLITS = ("train", "test")
+NAMES = ("modelnet10", "modelnet40")
+HOME = None
 HOW_TO_GET = (
     "ModelNet is not downloaded by pointclip. The folder must hold chair/train/chair_0001.off and so on "
     "(ModelNet10.zip or ModelNet40.zip of modelnet.cs.princeton.edu), or ply_data_train0.h5 and train_files.txt "
@@ -52,6 +55,11 @@ def open_modelnet(
         return ModelNetMeshes(root, classes, split, num_points, up or "z", seed)
     what = "holds none of the layouts of" if root.is_dir() else "is no folder with"
     raise DatasetError(f"{root} {what} ModelNet{classes}. {HOW_TO_GET}")
+
+
+def opened(name: str, folder: Path, split: str | None, num_points: int, up: str | None, seed: int) -> Dataset:
+    """Open ``modelnet10`` or ``modelnet40``; the split is ``train`` unless one is named."""
+    return open_modelnet(folder, int(name.removeprefix("modelnet")), split or "train", num_points, up, seed)
 
 
 class ModelNetMeshes(ListedFiles):

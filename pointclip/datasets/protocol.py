@@ -47,6 +47,9 @@ def fingerprint_of(dataset: Dataset, index: int) -> str:
         return known(index)
     cloud = dataset.item(index)[0]
     digest = hashlib.sha256()
-    for tensor in (cloud.points, cloud.normals, cloud.colors):
+    for tensor in cloud.batched():
         digest.update(b"-" if tensor is None else tensor.numpy().tobytes())
+    if cloud.mesh is not None:
+        for array in cloud.mesh.arrays():
+            digest.update(b"-" if array is None else array.tobytes())
     return digest.hexdigest()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pointclip._base.checks import nearest
 from pointclip.datasets.hdf5 import Hdf5Clouds, Hdf5File
+from pointclip.datasets.protocol import Dataset
 from pointclip.errors import DatasetError
 
 CLASSES = "bag bin box cabinet chair desk display door shelf table bed pillow sink sofa toilet".split()
@@ -13,12 +14,19 @@ VARIANTS = {
     "obj_only": ("main_split_nobg", ""),
     "pb_t50_rs": ("main_split", "_augmentedrot_scale75"),
 }
+NAMES = ("scanobjectnn", *(f"scanobjectnn-{variant}" for variant in VARIANTS))
+HOME = None
 HOW_TO_GET = (
     "ScanObjectNN is not downloaded by pointclip: hkust-vgd.github.io/scanobjectnn gives it to those who agree to its "
     "terms of use. The folder must hold h5_files/main_split/{training,test}_objectdataset.h5 (obj_bg), "
     "h5_files/main_split_nobg/{training,test}_objectdataset.h5 (obj_only) or "
     "h5_files/main_split/{training,test}_objectdataset_augmentedrot_scale75.h5 (pb_t50_rs)"
 )
+
+
+def opened(name: str, folder: Path, split: str | None, num_points: int, up: str | None, seed: int) -> Dataset:
+    """Open the variant that the name ends with, ``obj_only`` where it has none; nothing is drawn, so no seed counts."""
+    return ScanObjectNN(folder, name.partition("-")[2] or "obj_only", split or "train", num_points, up or "y")
 
 
 class ScanObjectNN(Hdf5Clouds):

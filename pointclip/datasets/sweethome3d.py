@@ -12,14 +12,22 @@ from pathlib import Path
 
 from pointclip._base.assets import asset
 from pointclip.datasets.listed import OUTLIERS_KEPT
+from pointclip.datasets.protocol import Dataset
 from pointclip.errors import DatasetError
 from pointclip.points import PointCloud, load
 
+NAMES = ("sweethome3d",)
 FURNITURE_FOLDER = Path("/usr/share/sweethome3d/furniture")
+HOME = FURNITURE_FOLDER
 HOW_TO_GET = (
     "it comes from Debian's package sweethome3d-furniture: apt-get install sweethome3d-furniture, or unpack the .deb "
     "with dpkg -x and name its usr/share/sweethome3d/furniture folder"
 )
+
+
+def opened(name: str, folder: Path, split: str | None, num_points: int, up: str | None, seed: int) -> Dataset:
+    """Open the benchmark; the split is ``train`` unless one is named."""
+    return SweetHome3D(folder, split or "train", num_points, seed, up=up or "y")
 
 
 @dataclass(frozen=True)

@@ -1,75 +1,74 @@
-"""A CSV table of paths and labels."""
+"""The table of datasets that are opened by name. A new one is a file with ``NAMES`` and ``opened``, and a row here."""
 
-import csv
-import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
-from pointclip.datasets.folder import SPLITS, pick_split
-from pointclip.datasets.listed import Entry, ListedFiles
+from pointclip._base.checks import nearest
+from pointclip.datasets import modelnet, psb, scanobjectnn, shapes, sweethome3d
+from pointclip.datasets.protocol import Dataset
 from pointclip.errors import DatasetError
 
-COLUMNS = "path, label and, if the shapes are split, split"
 
+class Source(Protocol):
+    """What a file of a dataset has.
 
-class PathTable(ListedFiles):
-    """Give the shapes that a CSV file lists.
-
-    Args:
-        path: The file, with a header line and the columns ``path``, ``label`` and perhaps ``split``, whose ``Train``,
-            ``training`` and so on are ``train``. Relative paths start at the folder of the CSV file; they are the ids,
-            as written.
-        split: A split of the table; None takes ``train`` where there is one, or everything of an unsplit table.
-        num_points: Points drawn on a mesh, and most kept of a cloud.
-        up: Axis that points up in the files.
-        seed: Seed of the points drawn.
-
-    Raises:
-        DatasetError: There is no such file, column or split, a row lacks a path or a label, or a path is there twice.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as root:
-        ...     table = Path(root) / "shapes.csv"
-        ...     _ = table.write_text("path,label\\nmeshes/a.obj,cup\\nmeshes/b.obj,bowl\\n")
-        ...     shapes = PathTable(table)
-        ...     print(shapes.labels, shapes.id(1), shapes.label(1))
-        ['bowl', 'cup'] meshes/b.obj bowl
+    Attributes:
+        NAMES: The names it answers to, in lower case.
+        HOME: The folder it usually lies in, taken where none is named; None where there is no such.
     """
 
-    def __init__(
-        self, path: str | Path, split: str | None = None, num_points: int = 20_000, up: str = "y", seed: int = 0
-    ) -> None:
-        self.path = Path(path)
-        everything = list(_entries(self.path))
-        splits = tuple(sorted({entry.split for entry in everything}))
-        if split is None:
-            split = "train" if "train" in splits else splits[0] if len(splits) == 1 else None
-        super().__init__(everything, pick_split(self.path, splits, split), num_points, up, seed)
+    @property
+    def NAMES(self) -> tuple[str, ...]:  # noqa: N802  a constant of a module
+        """The names."""
+        ...
+
+    @property
+    def HOME(self) -> Path | None:  # noqa: N802
+        """The folder."""
+        ...
+
+    def opened(self, name: str, folder: Path, split: str | None, num_points: int, up: str | None, seed: int) -> Dataset:
+        """Open one split; None of ``split`` and ``up`` is the dataset's own."""
+        ...
 
 
-def _entries(path: Path) -> Iterator[Entry]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            rows = list(table)
-            known = [name.strip().lower() for name in table.fieldnames or ()]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DatasetError(f"{path} cannot be read as a CSV file ({reason}): it needs the columns {COLUMNS}") from error
-    if not {"path", "label"} <= set(known):
-        raise DatasetError(f"{path} has the columns {', '.join(known) or 'of an empty file'}: it needs {COLUMNS}")
-    if not rows:
-        raise DatasetError(f"{path} lists no shape: give each a line")
-    seen: set[str] = set()
-    for line, row in enumerate(rows, start=2):
-        fields = {(name or "").strip().lower(): (value or "").strip() for name, value in row.items() if name}
-        if not fields["path"] or not fields["label"]:
-            raise DatasetError(f"{path}, line {line}: a path and a label are needed, got {list(row.values())}")
-        place = os.path.normpath(fields["path"])
-        if place in seen:
-            raise DatasetError(f"{path}, line {line}: {fields['path']} is there twice: remove one")
-        seen.add(place)
-        split = fields.get("split") or "all"
-        split = SPLITS.get(split.lower(), split)
-        yield Entry(path.parent / fields["path"], fields["label"], split, fields["path"])
+SOURCES: list[Source] = [modelnet, psb, scanobjectnn, shapes, sweethome3d]
+
+
+def dataset_names() -> tuple[str, ...]:
+    """Name every dataset of the table.
+
+    Example:
+        >>> dataset_names()[:3]
+        ('modelnet10', 'modelnet40', 'scanobjectnn')
+    """
+    return tuple(name for source in SOURCES for name in source.NAMES)
+
+
+def open_named(name: str, folder: str, split: str | None, num_points: int, up: str | None, seed: int) -> Dataset:
+    """Open a dataset of the table.
+
+    Args:
+        name: Its name.
+        folder: Where it lies; empty is where it usually does.
+        split: As :func:`pointclip.datasets.open_dataset` takes it, like the others.
+        num_points: Points drawn on a mesh, and most kept of a cloud.
+        up: Axis that points up in the files; None is the dataset's own.
+        seed: Seed of the points drawn on a mesh.
+
+    Raises:
+        DatasetError: There is no such dataset, or it needs a folder, or its files are not there.
+
+    Example:
+        >>> open_named("modelnet40", "", None, 1024, None, 0)
+        Traceback (most recent call last):
+        ...
+        pointclip.errors.DatasetError: modelnet40 needs the folder it lies in: write modelnet40:FOLDER
+    """
+    source = next((source for source in SOURCES if name in source.NAMES), None)
+    if source is None:
+        raise DatasetError(f"dataset {name!r} is unknown: {nearest(name, dataset_names())}")
+    home = Path(folder) if folder else source.HOME
+    if home is None:
+        raise DatasetError(f"{name} needs the folder it lies in: write {name}:FOLDER")
+    return source.opened(name, home, split, num_points, up, seed)

@@ -12,11 +12,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
@@ -26,7 +27,8 @@ from pointclip._base.seeds import draw
 from pointclip.datasets.protocol import Dataset, fingerprint_of
 from pointclip.encoding.rows import RowFile
 from pointclip.errors import InputError
-from pointclip.points import PointCloud, augment
+from pointclip.meshes import Mesh
+from pointclip.points import MeshCloud, PointCloud, augment
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
@@ -148,7 +150,8 @@ def probe(model: "PointCLIP") -> Tensor:
     """Encode small fixed clouds: features kept by a model, a style or a program that sees otherwise are stale.
 
     Returns:
-        (P,V,C): a cloud with normals and colours, without normals, and without either, as far as the style takes it.
+        (P,V,C): a cloud with normals and colours, without normals, and without either, and a mesh, as far as the style
+        takes them.
     """
     points = torch.nn.functional.normalize(torch.randn(600, 3, generator=draw(0, "probe", 0)), dim=-1)
     points = (points * torch.tensor([1.0, 0.6, 0.3]))[None]
@@ -158,6 +161,8 @@ def probe(model: "PointCLIP") -> Tensor:
     for known in ((normals, colors), (None, colors), (None, None)):
         with suppress(InputError):  # a style may refuse a cloud without normals or colours
             seen.append(model.encode_views(points, *known))
+    with suppress(InputError):
+        seen.append(model.encode_views(MeshCloud(Mesh(np.eye(3), np.array([[0, 1, 2]]), np.eye(3)[None]), 100)))
     return torch.cat(seen).cpu()
 
 
@@ -196,27 +201,29 @@ def _encode_cloud(
 ) -> dict[str, Tensor]:
     """Encode the wanted copies of one cloud, each by itself, so that no other changes a digit of it."""
     rows = {}
-    points, normals, colors = cloud.batched()
     for name, copy in wanted:
         if augmentation is None or copy is None:
-            rows[name] = model.encode_views(points, normals, colors)[0].cpu()
+            rows[name] = model.encode_views(cloud)[0].cpu()
             continue
         generator = draw(seed, f"augment/{fingerprint}", copy)
-        moved, turned = _changed(points, normals, augmentation, generator)
-        pictures = shrink_and_move(model.render(moved, turned, colors)[0], augmentation.zoom, generator)
-        normalized = model.style_for(turned).clip_normalized
+        changed = _changed(cloud, augmentation, generator)
+        pictures = shrink_and_move(model.render(changed)[0], augmentation.zoom, generator)
+        normalized = model.style_for(changed).clip_normalized
         rows[name] = model.clip.encode_images(pictures, normalized=normalized).cpu()
     return rows
 
 
-def _changed(
-    points: Tensor, normals: Tensor | None, augmentation: Augmentation, generator: torch.Generator
-) -> tuple[Tensor, Tensor | None]:
-    changes: dict[str, Any] = {"yaw": augmentation.yaw_rad, "scale": augmentation.stretch}
-    changes |= {"jitter": augmentation.jitter, "shift": 0.0}
-    if normals is None:
-        return augment(points, generator, **changes), None
-    return augment(points, generator, normals=normals, **changes)
+def _changed(cloud: PointCloud, augmentation: Augmentation, generator: torch.Generator) -> PointCloud:
+    """Turn and stretch a shape, and roughen a cloud: noise on the vertices of a mesh would tear it along its seams."""
+    changes: dict[str, Any] = {"yaw": augmentation.yaw_rad, "scale": augmentation.stretch, "shift": 0.0}
+    if isinstance(cloud, MeshCloud):
+        vertices = augment(torch.from_numpy(cloud.mesh.vertices), generator, **changes)
+        return cloud.with_mesh(replace(cloud.mesh, vertices=vertices.numpy()))
+    changes["jitter"] = augmentation.jitter
+    if cloud.normals is None:
+        return replace(cloud, points=augment(cloud.points, generator, **changes))
+    points, normals = augment(cloud.points, generator, normals=cloud.normals, **changes)
+    return replace(cloud, points=points, normals=normals)
 
 
 def shrink_and_move(pictures: Tensor, zoom: float, generator: torch.Generator) -> Tensor:

@@ -202,8 +202,8 @@ class _Waiting:
 
     @torch.no_grad()
     def draw(self, place: int, cloud: Any) -> None:
-        pictures = torch.cat([self.model.render(*cloud.turned(up).batched())[0] for up in self.ups])
-        self.pictures.append((place, pictures, self.model.style_for(cloud.normals).clip_normalized))
+        pictures = torch.cat([self.model.render(cloud.turned(up))[0] for up in self.ups])
+        self.pictures.append((place, pictures, self.model.style_for(cloud).clip_normalized))
 
     def encode(self, seconds: list[float]) -> dict[int, Tensor]:
         """Encode what waits, and share the time among its shapes."""

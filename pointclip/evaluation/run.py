@@ -3,13 +3,13 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pointclip.datasets.protocol import Dataset, id_of, label_of
+from pointclip.datasets import Dataset, id_of, label_of, opener
 from pointclip.encoding.job import encode_dataset
 from pointclip.errors import DatasetError, InputError
 from pointclip.evaluation import open_set
@@ -131,8 +131,8 @@ class _Plan:
 
 def evaluate(
     model: "PointCLIP",
-    open_split: OpenSplit,
-    request: Request,
+    data: Any,
+    request: Request | None = None,
     parts: str | Path | None = None,
     watch: Watch | None = None,
 ) -> Evaluation:
@@ -140,8 +140,9 @@ def evaluate(
 
     Args:
         model: The model; a few-shot head it carries is what is judged, on the classes it knows.
-        open_split: From the name of a split to the dataset; None is the dataset's own default.
-        request: What to judge and how.
+        data: What :func:`pointclip.datasets.opener` takes: a dataset's name; a dataset of this package or one of your
+            own with ``labels`` and ``data[i]``, judged as it is; or a function from a split's name to a dataset.
+        request: What to judge and how; None is the test split, or all of what was given, with all that is usual.
         parts: Where encoded parts are kept, so that a second start resumes; None keeps none.
         watch: Called with the shapes done and the shapes in all, of validation and judged ones together.
 
@@ -169,6 +170,9 @@ def evaluate(
         >>> found.notes
         ['left out, for there are no shapes to choose on besides the judged ones: a temperature']
     """
+    open_split, request = opener(data), request or Request()
+    if request.split is None and isinstance(getattr(data, "split", None), str):
+        request = replace(request, split=data.split)
     dataset, val_dataset = open_judged(open_split, request)
     plan = _plan(model, dataset, val_dataset, request)
     val = None

@@ -10,22 +10,21 @@ from torch import Tensor
 
 from pointclip import __version__
 from pointclip._base.cache import cache_folder
-from pointclip._base.checks import nearest
 from pointclip._base.files import check_out
 from pointclip._base.leaks import refuse_test_split
 from pointclip._base.words import counted
-from pointclip.datasets.protocol import Dataset, id_of, label_of
+from pointclip.datasets import Dataset, as_dataset, id_of, label_of
 from pointclip.encoding.cached import Augmentation, encode
 from pointclip.errors import DatasetError, InputError
 from pointclip.fewshot import shots as _shots
 from pointclip.fewshot.progress import FitProgress, fit_progress
 from pointclip.fewshot.resume import HOW_TO_GO_ON, FitInterrupted
-from pointclip.fewshot.tuning import ADAPTERS, Task, Tuner
+from pointclip.fewshot.tuning import Task, Tuner
 from pointclip.fusion.logits import fuse, validation_score
-from pointclip.heads.base import Head
+from pointclip.heads.base import Fitted, Head, Method
 from pointclip.heads.checkpoint import Checkpoint
 from pointclip.heads.recipe import Recipe
-from pointclip.heads.solvers import METHODS, Fitted
+from pointclip.heads.table import method_named
 from pointclip.prompts.sentences import clean_labels
 
 if TYPE_CHECKING:
@@ -79,12 +78,12 @@ class FewShotResult:
 
 def fit(
     model: "PointCLIP",
-    train: Dataset,
-    val: Dataset | None = None,
+    train: Dataset | Any,
+    val: Dataset | Any | None = None,
     labels: Sequence[str] | None = None,
     *,
     shots: int = 16,
-    method: str = "adapter",
+    method: str | Method | type[Head] = "adapter",
     seed: int = 0,
     recipe: Recipe | None = None,
     ratio: float = 0.6,
@@ -103,11 +102,13 @@ def fit(
     Args:
         model: The frozen towers, rig and style.
         train: A dataset with ``labels``, ``len``, ``item(i)`` and ``split``, such as
-            :class:`pointclip.datasets.folder.ClassFolder`.
+            :class:`pointclip.datasets.folder.ClassFolder`; or one of your own with ``labels``, ``len`` and ``data[i]``,
+            a cloud and the number of its class.
         val: Another dataset to choose on; never the test split.
         labels: K class names; None takes the dataset's. Shapes of other classes are left out.
         shots: Shapes of each class, drawn by the seed; a class with fewer gives all.
-        method: ``adapter`` (the paper's), ``light``, ``probe``, ``cache`` or ``weights``.
+        method: ``adapter`` (the paper's), ``light``, ``probe``, ``cache`` or ``weights``; or a class of your own, a
+            :class:`pointclip.heads.Head` with ``learn``.
         seed: Of the draw, the augmentation and the training.
         recipe: How an adapter is trained; None is the paper's recipe for ``adapter`` and AdamW for ``light``.
         ratio: Residual ratio in training.
@@ -132,7 +133,7 @@ def fit(
         >>> model = pc.PointCLIP.from_pretrained("embedded")  # doctest: +SKIP
         >>> result = pc.fit(model, shapes, shots=8, out="mine.safetensors")  # doctest: +SKIP
     """
-    _check(method, recipe, train, val)
+    train, val, method = _checked(train, val, method, recipe)
     if out is not None:
         check_out(out)
     changes = Augmentation() if augmentation is None else augmentation
@@ -146,10 +147,10 @@ def fit(
             raise
         except KeyboardInterrupt:
             raise FitInterrupted(f"stopped: {HOW_TO_GO_ON}") from None
-    about: dict[str, Any] = {"method": method, "shots": shots, "seed": seed, "augmentation": asdict(changes)}
+    about: dict[str, Any] = {"method": method.name, "shots": shots, "seed": seed, "augmentation": asdict(changes)}
     if hasattr(train, "id"):
         about["shot_ids"] = [id_of(train, place) for place in drawn]
-    if method in ADAPTERS:
+    if method.variant:
         about |= {"recipe": asdict(tuner.recipe), "trained_ratio": ratio}
     result = _result(model, names, task, fitted, about, val)
     if out is not None:
@@ -158,14 +159,17 @@ def fit(
     return result
 
 
-def _check(method: str, recipe: Recipe | None, train: Dataset, val: Dataset | None) -> None:
-    if method not in METHODS:
-        raise InputError(f"method {method!r} is unknown: {nearest(method, METHODS)}")
-    if recipe is not None and method not in ADAPTERS:
-        raise InputError(f"method {method!r} has no recipe: it is solved, not trained in epochs")
+def _checked(
+    train: Any, val: Any, method: str | Method | type[Head], recipe: Recipe | None
+) -> tuple[Dataset, Dataset | None, Method]:
+    row = method_named(method)
+    if not row.variant and recipe is not None:
+        raise InputError(f"method {row.name!r} has no recipe: it is solved, not trained in epochs")
+    train, val = as_dataset(train), None if val is None else as_dataset(val)
     for dataset in (train, val):
         if dataset is not None:
             refuse_test_split(dataset.split)
+    return train, val, row
 
 
 def _folder(cache: str | Path | None, kind: str) -> Path:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from pointclip._base.cache import write_bytes
-from pointclip.heads.adapter import AdapterTrainer
+from pointclip.heads import AdapterTrainer
 
 _SECONDS, _SHARE = 2.0, 20.0  # write no more often than this, nor for more than a twentieth of the time
 _log = logging.getLogger(__name__)

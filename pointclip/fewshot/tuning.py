@@ -10,13 +10,9 @@ from torch import Tensor
 from pointclip.fewshot import shots
 from pointclip.fewshot.progress import FitProgress, epoch_note
 from pointclip.fewshot.resume import State, key_of, train
-from pointclip.fusion.logits import fuse, unit_views, validation_score
-from pointclip.heads.adapter import AdapterTrainer
-from pointclip.heads.base import AdapterHead
-from pointclip.heads.recipe import Recipe
-from pointclip.heads.solvers import Fitted, fit_head
+from pointclip.fusion import fuse, unit_views, validation_score
+from pointclip.heads import AdapterHead, AdapterTrainer, Fitted, Method, Recipe, method_named
 
-ADAPTERS = ("adapter", "light")
 RATIOS = (0.8, 0.4, 0.3, 0.2, 0.1, 0.05, 0.0)  # tried after training beside the trained one; 0 is zero-shot
 
 
@@ -66,8 +62,8 @@ class Tuner:
 
     Args:
         task: What to fit.
-        method: One of :data:`pointclip.heads.solvers.METHODS`.
-        recipe: How adapters are trained; None is the paper's recipe for ``adapter``, AdamW for ``light``.
+        method: A name of :data:`pointclip.heads.METHODS`, or a row.
+        recipe: How adapters are trained; None is the recipe of the method's row.
         ratio: The residual ratio in training.
         states: Folder for the states of runs that were stopped.
         progress: What to show them on.
@@ -76,21 +72,21 @@ class Tuner:
     def __init__(
         self,
         task: Task,
-        method: str,
+        method: str | Method,
         recipe: Recipe | None,
         ratio: float,
         states: Path,
         progress: FitProgress,
     ) -> None:
-        self.task, self.method, self.ratio = task, method, ratio
-        self.recipe = recipe or (Recipe.adamw() if method == "light" else Recipe())
+        self.task, self.method, self.ratio = task, method_named(method), ratio
+        self.recipe = recipe or self.method.recipe()
         self.ratios = (ratio, *(other for other in RATIOS if other != ratio))
         self.states, self.progress = states, progress
         self._open: list[State] = []
 
     def fit(self) -> Fitted:
         """Fit, with the settings that validation or the folds prefer, or fixed ones where nothing can judge."""
-        if self.method in ADAPTERS:
+        if self.method.variant:
             return self._adapter_by_folds() if self.task.folds else self._adapter()
         return self._solved_by_folds() if self.task.folds else self._solved(self.task)
 
@@ -101,7 +97,8 @@ class Tuner:
 
     def _solved(self, task: Task, only: dict[str, Any] | None = None) -> Fitted:
         val = (task.val, task.val_targets) if len(task.val) else (None, None)
-        return fit_head(self.method, task.train, task.targets, task.text, *val, scale=task.scale, only=only)
+        seed = {"seed": task.seed} if self.method.seeded else {}
+        return self.method.fit(task.train, task.targets, task.text, *val, scale=task.scale, only=only, **seed)
 
     def _solved_by_folds(self) -> Fitted:
         folds = self.task.folds
@@ -120,8 +117,8 @@ class Tuner:
 
     def _trainer(self, task: Task, judged: bool) -> tuple[AdapterTrainer, State]:
         val = (task.val, task.val_targets) if judged else (None, None)
-        variant = "light" if self.method == "light" else "paper"
-        options: dict[str, Any] = {"variant": variant, "ratio": self.ratio, "scale": task.scale, "seed": task.seed}
+        options: dict[str, Any] = {"variant": self.method.variant, "ratio": self.ratio}
+        options |= {"scale": task.scale, "seed": task.seed}
         trainer = AdapterTrainer(task.train, task.targets, task.text, *val, recipe=self.recipe, **options)
         tensors = (task.train, task.targets, task.text, task.val, task.val_targets)
         key = key_of(*tensors, options, asdict(self.recipe), judged, self.ratios, torch.get_num_threads())

@@ -10,7 +10,7 @@ from pointclip.fusion.logits import (
     validation_score,
     view_logits,
 )
-from pointclip.fusion.pooling import POOLS, pooled, weighted_mean
+from pointclip.fusion.pooling import POOLS, blended, pooled
 from pointclip.fusion.view_weights import fit_view_weights
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "POOLS",
     "Ensemble",
     "LogitTable",
+    "blended",
     "check_weights",
     "ensemble",
     "fit_ensemble",
@@ -29,5 +30,4 @@ __all__ = [
     "unit_views",
     "validation_score",
     "view_logits",
-    "weighted_mean",
 ]

@@ -34,7 +34,7 @@ def pooled(features: Tensor, how: str) -> Tensor:
     return normalize(features.mean(1) if how == "mean" else features.flatten(1), dim=-1)
 
 
-def weighted_mean(features: Tensor, weights: Tensor) -> Tensor:
+def blended(features: Tensor, weights: Tensor) -> Tensor:
     """Make one vector of the views of each shape: their weighted mean, scaled to unit length.
 
     Args:
@@ -46,7 +46,7 @@ def weighted_mean(features: Tensor, weights: Tensor) -> Tensor:
 
     Example:
         >>> import torch
-        >>> weighted_mean(torch.eye(2)[None], torch.tensor([1.0, 0.0])).tolist()
+        >>> blended(torch.eye(2)[None], torch.tensor([1.0, 0.0])).tolist()
         [[1.0, 0.0]]
     """
     check_shape("features", features, "N V C")

@@ -1,20 +1,20 @@
-"""Gradient training of the inter-view adapter on cached features, resumable after any batch."""
+"""The inter-view adapter as a head, and its training on cached features, resumable after any batch."""
 
 import copy
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pointclip._base.checks import check_floating, check_shape, check_targets
 from pointclip._base.seeds import draw
 from pointclip.errors import InputError
-from pointclip.fusion.logits import validation_score
-from pointclip.heads.base import AdapterHead
+from pointclip.fusion import fuse, unit_views, validation_score
+from pointclip.heads.base import Fitted, Head, Method, check_support
 from pointclip.heads.network import InterViewAdapter
-from pointclip.heads.recipe import Recipe as Recipe
+from pointclip.heads.recipe import Recipe
 
 
 def smooth_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
@@ -30,25 +30,28 @@ def smooth_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> T
     return -((1.0 - smoothing) * right + smoothing * others).mean()
 
 
-def check_support(features: Tensor, targets: Tensor, text: Tensor, name: str = "train") -> Tensor:
-    """Check cached features against targets and text, and return them as (N,A,V,C), A augmented copies each.
+class AdapterHead(Head):
+    """The inter-view adapter, all views normalised together, uniform fusion (methods ``adapter`` and ``light``)."""
 
-    Raises:
-        InputError: A shape, dtype or index does not fit, or a feature is not finite.
+    kind = "adapter"
 
-    Example:
-        >>> check_support(torch.zeros(2, 3, 4), torch.tensor([0, 1]), torch.zeros(5, 4)).shape
-        torch.Size([2, 1, 3, 4])
-    """
-    if isinstance(features, Tensor) and features.ndim == 3:
-        features = features[:, None]
-    check_shape(f"{name} features", features, "N A V C")
-    check_floating(f"{name} features", features)
-    check_shape("text", text, f"K {features.shape[3]}")
-    check_targets(targets, len(features), len(text))
-    if not bool(features.isfinite().all()):
-        raise InputError(f"{name} features hold nan or inf: delete the feature cache and encode again")
-    return features
+    def __init__(self, text: Tensor, num_views: int, scale: float, adapter: InterViewAdapter) -> None:
+        super().__init__(text, num_views, scale)
+        self.adapter = adapter
+
+    def own_config(self) -> dict[str, Any]:
+        """Give the arguments beside those of every head."""
+        return {"adapter": self.adapter.config}
+
+    @classmethod
+    def from_config(cls, text: Tensor, **arguments: Any) -> "AdapterHead":
+        """Build the empty head and its empty adapter."""
+        adapter = InterViewAdapter(**arguments.pop("adapter"), generator=torch.Generator())
+        return cls(text, **arguments, adapter=adapter)
+
+    def forward(self, features: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return logits (B,K)."""
+        return fuse(unit_views(self.adapter(features, generator)), self.text, None, self.scale)
 
 
 class AdapterTrainer:
@@ -243,3 +246,31 @@ class AdapterTrainer:
         self.optimizer.load_state_dict(state["optimizer"])
         for name in ("best_state", "best_epoch", "best_score", "step_index", "loss_sum", "history"):
             setattr(self, name, state[name])
+
+
+def fit_adapter(
+    train: Tensor,
+    targets: Tensor,
+    text: Tensor,
+    val: Tensor | None = None,
+    val_targets: Tensor | None = None,
+    *,
+    variant: str = "paper",
+    **options: Any,
+) -> Fitted:
+    """Train an adapter to the end and keep the best epoch; the arguments are those of :class:`AdapterTrainer`.
+
+    Example:
+        >>> text, targets = torch.eye(4), torch.arange(4).repeat(2)
+        >>> fitted = fit_adapter(text[targets][:, None], targets, text, variant="light", recipe=Recipe(epochs=2))
+        >>> fitted.chosen
+        {'epoch': 2}
+    """
+    trainer = AdapterTrainer(train, targets, text, val, val_targets, variant=variant, **options)
+    head = trainer.run()
+    accuracy = None if trainer.best_score is None else trainer.best_score[0]
+    return Fitted(head, {"epoch": trainer.best_epoch}, accuracy, trainer.history)
+
+
+PAPER = Method("adapter", AdapterHead, fit_adapter, "the paper's", "paper")
+LIGHT = Method("light", AdapterHead, partial(fit_adapter, variant="light"), "a small one", "light", Recipe.adamw)

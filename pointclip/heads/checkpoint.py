@@ -13,7 +13,8 @@ from torch import Tensor
 from pointclip._base.files import whole
 from pointclip.errors import InputError, WeightsError
 from pointclip.feature_spec import FeatureSpec
-from pointclip.heads.base import Head, build_head
+from pointclip.heads.base import Head
+from pointclip.heads.table import build_head
 
 FORMAT = 1
 _KEY = "pointclip"

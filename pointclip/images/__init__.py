@@ -6,6 +6,7 @@ from pointclip.images import (
     shaded,  # noqa: F401
 )
 from pointclip.images.drawing import render, viewable
+from pointclip.images.shapes import SURFACES, check_surface, fitting_style, render_points, render_shape
 from pointclip.images.styles import (
     AUTO,
     STYLES,
@@ -21,10 +22,12 @@ from pointclip.images.styles import (
     style,
     style_names,
 )
+from pointclip.images.triangles import render_mesh
 
 __all__ = [
     "AUTO",
     "STYLES",
+    "SURFACES",
     "Color",
     "Contour",
     "Depth",
@@ -34,7 +37,12 @@ __all__ = [
     "Shaded",
     "Soft",
     "Style",
+    "check_surface",
+    "fitting_style",
     "render",
+    "render_mesh",
+    "render_points",
+    "render_shape",
     "style",
     "style_names",
     "viewable",

@@ -13,9 +13,11 @@ from pointclip.images.scene import FramedScene, draw
 from pointclip.images.shaded import lambert
 from pointclip.images.styles import Contour, Depth, Soft
 from pointclip.images.surface import closing_radius, depth_extent, front_surface, rectangles, sample_spacing
+from pointclip.images.triangles import Layer, tone
 from pointclip.images.windows import window_max
 
 MAX_BILATERAL_PX = 6
+SMOOTH_PX = 2
 FAR_AWAY = 1e15  # the depth of empty pixels, which weigh nothing beside a surface; its square is still a float32
 MIN_SOFT_SIGMA_PX, MAX_SOFT_SIGMA_PX = 0.5, 21.0
 
@@ -48,6 +50,19 @@ def _contour(style: Contour, scene: FramedScene) -> Tensor:
         smooth[where] = bilateral(depth, seen, reach, sigma_z) if sigma_z > 0 else depth
         covered[where] = seen
     return _grey(style, smooth[..., None], covered[..., None])
+
+
+@tone.register
+def _depth_of_triangles(style: Depth, layer: Layer) -> Tensor:
+    return _grey(style, layer.triangles.depth.unsqueeze(-1), layer.covered)
+
+
+@tone.register
+def _contour_of_triangles(style: Contour, layer: Layer) -> Tensor:
+    depth, covered = layer.triangles.depth, layer.covered
+    sigma_z = float(style.depth_sigma * depth_extent(layer.scene.uvz)[0])
+    smooth = bilateral(depth, covered.squeeze(-1), SMOOTH_PX, sigma_z) if sigma_z > 0 else depth
+    return _grey(style, smooth.unsqueeze(-1), covered)
 
 
 def bilateral(depth: Tensor, covered: Tensor, reach: int, depth_sigma: float) -> Tensor:

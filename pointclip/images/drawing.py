@@ -4,8 +4,7 @@ from einops import rearrange
 from torch import Tensor
 
 from pointclip._base.checks import check_shape
-from pointclip.cameras.projection import fit_to_frame, project
-from pointclip.cameras.rigs import Views
+from pointclip.cameras import Views, fit_to_frame, project
 from pointclip.errors import InputError
 from pointclip.images.scene import FramedScene, Scene, draw, picture
 from pointclip.images.styles import Framed, Style

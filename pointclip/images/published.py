@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, max_pool2d
 
 from pointclip import ops
-from pointclip.cameras.rigs import PAPER_TO_CAM, V2_TO_CAM
+from pointclip.cameras import PAPER_TO_CAM, V2_TO_CAM
 from pointclip.images.scene import Scene, picture
 from pointclip.images.styles import PaperDepth, Realistic
 
@@ -37,7 +37,7 @@ def _pointclip(style: PaperDepth, scene: Scene) -> Tensor:
 def _realistic(style: Realistic, scene: Scene) -> Tensor:
     """Largest z in a grid, each slice dilated and smoothed, largest over slices, inverted; z points to the viewer."""
     points = _turned(scene, V2_TO_CAM)
-    num_clouds, num_views, num_points, _ = points.shape
+    num_clouds, num_views, _num_points, _ = points.shape
     high, low = points.amax(2, keepdim=True), points.amin(2, keepdim=True)
     extent = (high - low).amax(-1, keepdim=True)
     points = (points - (high + low) / 2) / extent.clamp_min(torch.finfo(points.dtype).tiny) * 2

@@ -6,7 +6,7 @@ from functools import singledispatch
 import torch
 from torch import Tensor
 
-from pointclip.cameras.rigs import Views
+from pointclip.cameras import Views
 from pointclip.images.styles import Style
 
 

@@ -1,14 +1,20 @@
 """Lit surfaces: the styles ``shaded`` and ``color``, and where their normals come from."""
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from pointclip import ops
 from pointclip.errors import InputError
 from pointclip.images.scene import FramedScene, draw
 from pointclip.images.styles import Color, Shaded
 from pointclip.images.surface import front_surface
+from pointclip.images.textures import atlas
+from pointclip.images.triangles import Layer, averaged_down, finished, tone
 from pointclip.points import estimate_normals
+
+_COLORLESS = "style 'color' needs colours and this shape has none: use style='auto' or 'shaded'"
 
 
 @draw.register
@@ -26,7 +32,7 @@ def _shaded(style: Shaded, scene: FramedScene) -> Tensor:
 @draw.register
 def _color(style: Color, scene: FramedScene) -> Tensor:
     if scene.colors is None:
-        raise InputError("style 'color' needs colours and this shape has none: use style='auto' or 'shaded'")
+        raise InputError(_COLORLESS)
     paint = scene.colors[:, None].expand(-1, scene.uvz.shape[1], -1, -1)
     normals = None if style.normals_from == "depth" else _normals(style, scene)
     if normals is not None:
@@ -34,6 +40,34 @@ def _color(style: Color, scene: FramedScene) -> Tensor:
         paint = paint * (style.ambient + (1 - style.ambient) * light)
     seen, covered = front_surface(scene.uvz, scene.frame, paint, style.dot_px, style.closing)
     return torch.where(covered[..., None], seen, style.background)
+
+
+@tone.register
+def _lit_triangles(style: Shaded, layer: Layer) -> Tensor:
+    colored = isinstance(style, Color)
+    if colored and layer.scene.mesh.corner_colors is None:
+        raise InputError(_COLORLESS)
+    return layer.lit(style.light, style.ambient, colored)
+
+
+@finished.register
+def _finished_triangles(style: Shaded, layer: Layer) -> Tensor:
+    face, _, weights = layer.triangles
+    if weights.requires_grad or ops.why_not("numba", weights) is not None:
+        return averaged_down(torch.where(layer.covered, tone(style, layer), style.background), style.supersample)
+    from pointclip.images.triangles_compiled import paint
+
+    mesh, colors, textures = layer.scene.mesh, None, None
+    if isinstance(style, Color):
+        if mesh.corner_colors is None:
+            raise InputError(_COLORLESS)
+        colors = np.ascontiguousarray(mesh.corner_colors, dtype=np.float32)
+        if mesh.face_texture is not None and mesh.corner_uv is not None:
+            textures = (mesh.face_texture, np.ascontiguousarray(mesh.corner_uv), *atlas(mesh))
+    light = layer.scene.light(style.light).numpy()
+    maps = face[0].numpy(), weights[0].numpy()
+    painted = paint(*maps, light, style.ambient, colors, textures, style.background, style.supersample)
+    return torch.from_numpy(painted)[None]
 
 
 def lambert(normals_cam: Tensor, light: tuple[float, float, float]) -> Tensor:

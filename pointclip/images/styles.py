@@ -1,7 +1,7 @@
 """The table of image styles: frozen settings, one class for each way to turn a shape into a picture."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from pointclip._base.checks import nearest
 from pointclip.errors import InputError
@@ -16,10 +16,16 @@ class Style:
     Args:
         unit_sphere: The model centres each cloud and scales it to the unit sphere first.
         clip_normalized: The encoder subtracts its mean and divides by its standard deviation.
+
+    Attributes:
+        surfaces: Draws a mesh by its triangles; the other styles draw samples of it.
+        sees_through: Glass tints what lies behind it; to the other styles it is a surface like any other.
     """
 
     unit_sphere: bool = True
     clip_normalized: bool = True
+    surfaces: ClassVar[bool] = False
+    sees_through: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class Framed(Style):
     background: float = 1.0
     dot_px: float = 1.0
     closing: float = 1.5
+    surfaces: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.supersample not in (1, 2, 3, 4):
@@ -97,6 +104,7 @@ class Soft(Depth):
     supersample: int = 1
     footprint: float = 0.8
     tau: float = 0.02
+    surfaces: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -141,6 +149,7 @@ class Color(Shaded):
     """The shape's own colours, lit as in :class:`Shaded` where normals are known."""
 
     ambient: float = 0.4
+    sees_through: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import torch
 from einops import rearrange
 from torch import Tensor
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import interpolate, max_pool2d, pad
 
 from pointclip import ops
 from pointclip._base.threads import one_thread
-from pointclip.images.windows import octagon_max, window_max, window_sum
+from pointclip.images.windows import corner_cut, octagon_max, window_sum
 
 Where = tuple[slice | list[int], slice, slice, slice]  # an index into (B, V, H, W)
 
@@ -22,6 +22,10 @@ Where = tuple[slice | list[int], slice, slice, slice]  # an index into (B, V, H,
 SAMPLES_PER_CELL = 6.0
 MAX_CLOSING_PX = 48
 SQUARE_UP_TO_PX = 8
+# A sample is hidden by a front layer whose gaps are this many times as wide as those that are closed.
+HIDING = 1.75
+SLOPE = 1.0
+BLEND_FROM_PX = 4
 # Where samples lie far apart, dots grow with this share of their spacing, so that thin parts still show.
 DOT_SHARE = 0.2
 
@@ -55,10 +59,8 @@ def front_surface(
         clouds, views, rows, columns = where
         at = uvz[clouds, views].detach() - uvz.new_tensor([columns.start, rows.start, 0])
         buffer = ops.zbuffer(at, (rows.stop - rows.start, columns.stop - columns.start), radius=dot)
-        tolerance = 2.5 * reach * extent[clouds] / min(size)
-        seen, known = _close(buffer, values[clouds, views], reach, tolerance[:, None, None, None])
-        if dot > dot_px:
-            seen = _averages(seen, known, 2 * int(dot))[0] * known[:, :, None]
+        tolerance = SLOPE * reach * extent[clouds] / min(size)
+        seen, known = paint(buffer, values[clouds, views], reach, tolerance)
         painted[where], covered[where] = seen.movedim(2, -1), known
     return painted, covered
 
@@ -152,12 +154,13 @@ def depth_extent(uvz: Tensor) -> Tensor:
     return torch.where(high > low, high - low, 0.0).amax(-1)
 
 
-def close_gaps(nearness: Tensor, reach: int) -> Tensor:
+def close_gaps(nearness: Tensor, reach: int, cut: int = 0) -> Tensor:
     """Close a grey-scale picture: dilate it, then erode it by the same window, which nothing outside holds open.
 
     Args:
         nearness: (..., H, W) float, minus infinity where nothing is.
-        reach: Pixels to each side; windows of more than ``SQUARE_UP_TO_PX`` are octagons, lest outlines become steps.
+        reach: Pixels to each side, 1 or more.
+        cut: How far the corners of the window are cut, see :func:`pointclip.images.windows.octagon_max`.
 
     Returns:
         (..., H, W), nowhere below ``nearness``.
@@ -167,48 +170,77 @@ def close_gaps(nearness: Tensor, reach: int) -> Tensor:
         >>> close_gaps(row, 1).tolist()
         [[-inf, -2.0, -2.0, -1.0, -inf]]
     """
-    window = window_max if reach <= SQUARE_UP_TO_PX else octagon_max
-    wide = window(pad(nearness, (reach,) * 4, value=-torch.inf), reach)
-    return -window(-wide, reach)[..., reach:-reach, reach:-reach]
+    wide = octagon_max(pad(nearness, (reach,) * 4, value=-torch.inf), reach, cut)
+    return -octagon_max(-wide, reach, cut)[..., reach:-reach, reach:-reach]
 
 
-def _close(buffer: ops.ZBuffer, values: Tensor, reach: int, tolerance: Tensor) -> tuple[Tensor, Tensor]:
-    """Paint the front surface (B, V, D, H, W), gaps up to ``reach`` pixels to each side closed, and say where it is.
+def paint(buffer: ops.ZBuffer, values: Tensor, reach: int, tolerance: Tensor) -> tuple[Tensor, Tensor]:
+    """Paint the front surface, gaps closed.
 
-    Pixels seen through a gap count as gaps. Masks are factors here: on a CPU torch.where is ten times slower.
+    A pixel is covered where the samples, whatever their depth, lie so close that windows of ``reach`` close the gaps.
+    A sample is seen where it is not behind what windows of ``HIDING`` times that close: a hole in the front layer may
+    by chance be wide, and the far side must not show through it. Averages of the seen samples are painted.
+
+    Args:
+        buffer: Of (B, V, H, W).
+        values: (B, V, N, D) float.
+        reach: Pixels to each side of a closed gap.
+        tolerance: (B,), how far behind the front a sample still belongs to it.
+
+    Returns:
+        painted (B, V, D, H, W), 0 where nothing is seen; covered (B, V, H, W) bool.
     """
+    closings, blend = (_window(reach), _window(round(HIDING * reach))), reach >= BLEND_FROM_PX
+    windows = ((reach + 3) // 8, (reach + 1) // 4, (reach + 1) // 4)
+    drawn = values.requires_grad and torch.is_grad_enabled()
+    if not drawn and ops.why_not("numba", values) is None:
+        from pointclip.images import painting  # it compiles
+
+        return painting.paint(buffer, values.detach(), closings, tolerance, blend, windows)
     empty, lowest = buffer.index < 0, torch.finfo(buffer.depth.dtype).min
-    nearness = empty.to(buffer.depth.dtype).mul_(lowest).sub_(buffer.depth)
-    closed = close_gaps(nearness, reach)
-    known = ~empty & (nearness >= closed - tolerance)
-    to_fill = (closed > lowest) & ~known
-    front = buffer.index | (known.to(torch.int64) - 1)
-    painted = ops.gather(front, values).movedim(-1, 2).contiguous()
-    for _ in range(2):
-        average, found = _averages(painted, known, reach)
+    nearness = torch.where(empty, lowest, -buffer.depth)
+    known = ~empty & (nearness >= _closed(nearness, *closings[1]) - tolerance[:, None, None, None])
+    covered = _closed(nearness, *closings[0]) > lowest
+    painted = ops.gather(torch.where(known, buffer.index, -1), values).movedim(-1, 2).contiguous()
+    to_fill = covered if blend else covered & ~known
+    for window in windows:
+        average, found = _averages(painted, known, window)
         fill = to_fill & found
-        painted = painted + average * fill[:, :, None]
+        painted = torch.where(fill[:, :, None], average, painted)
         known, to_fill = known | fill, to_fill & ~fill
-        if not to_fill.any():
-            break
     return painted, known
+
+
+def _window(reach: int) -> tuple[int, int, int]:
+    """Give the pixels in a block (1, or 2 for wide windows), the blocks to each side, and how far corners are cut."""
+    if reach <= SQUARE_UP_TO_PX:
+        return 1, reach, 0
+    blocks = (reach + 1) // 2
+    return 2, blocks, corner_cut(blocks)
+
+
+def _closed(nearness: Tensor, block: int, reach: int, cut: int) -> Tensor:
+    """Close gaps; in blocks of pixels, of which the nearest counts."""
+    height, width = nearness.shape[-2:]
+    even = pad(nearness, (0, width % block, 0, height % block), value=torch.finfo(nearness.dtype).min)
+    blocks = close_gaps(max_pool2d(even, block), reach, cut)
+    return interpolate(blocks, scale_factor=block)[..., :height, :width]
 
 
 def _averages(painted: Tensor, known: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     """Average the known pixels around each pixel, (B, V, D, H, W), and say where there is any; others are painted 0.
 
-    Computed in blocks of 2 x 2 pixels: the averages are smooth, and a quarter of the work.
+    Computed in blocks of 2 x 2 pixels: the averages are smooth, and a quarter of the work. A block counts the less the
+    farther away it is, up to ``2 reach`` blocks: two windows of ``reach`` after each other are a tent.
     """
     *_, height, width = known.shape
     counted = torch.cat([painted, known[:, :, None].to(painted.dtype)], dim=2).flatten(0, 1)
-    sums, share = _blocks(counted, (reach + 1) // 2).split([painted.shape[2], 1], dim=1)
+    counted = pad(counted, (0, width % 2, 0, height % 2))
+    rows = counted[..., 0::2, :] + counted[..., 1::2, :]
+    blocks = pad(rows[..., 0::2] + rows[..., 1::2], (2 * reach,) * 4)
+    blocks = window_sum(window_sum(blocks, reach), reach)
+    blocks = blocks[..., 2 * reach : blocks.shape[-2] - 2 * reach, 2 * reach : blocks.shape[-1] - 2 * reach]
+    sums, share = blocks.split([painted.shape[2], 1], dim=1)
     blocks = torch.cat([sums / share.clamp_min(1), share], dim=1)
     pixels = interpolate(blocks, scale_factor=2)[..., :height, :width].unflatten(0, known.shape[:2])
     return pixels[:, :, :-1], pixels[:, :, -1] > 0.5
-
-
-def _blocks(image: Tensor, reach: int) -> Tensor:
-    """Sum blocks of 2 x 2 pixels, then windows of blocks."""
-    image = pad(image, (0, image.shape[-1] % 2, 0, image.shape[-2] % 2))
-    rows = image[..., 0::2, :] + image[..., 1::2, :]
-    return window_sum(rows[..., 0::2] + rows[..., 1::2], reach)

@@ -25,22 +25,34 @@ def window_max(image: Tensor, reach: int) -> Tensor:
     return _both_axes(image, reach, -torch.inf, _row_max)
 
 
-def octagon_max(image: Tensor, reach: int) -> Tensor:
+def corner_cut(reach: int) -> int:
+    """Give how far the corners of a window are cut to make it an octagon of sides about equal.
+
+    Example:
+        >>> corner_cut(3), corner_cut(12)
+        (1, 4)
+    """
+    return round(reach * (1 - math.sqrt(0.5)))
+
+
+def octagon_max(image: Tensor, reach: int, cut: int) -> Tensor:
     """Compute the maximum over an octagon around each pixel: the square of :func:`window_max` without its corners.
 
     Args:
         image: (..., H, W) float.
         reach: Pixels to each side, 0 or more.
+        cut: Twice this many pixels of each side of a corner are cut off; 0 leaves the square.
 
     Returns:
         (..., H, W); outside the picture counts as minus infinity.
 
     Example:
         >>> dot = torch.nn.functional.pad(torch.ones(1, 1), (4, 4, 4, 4))
-        >>> octagon_max(dot, 3).int()[4].tolist(), octagon_max(dot, 3).int()[1].tolist()
+        >>> octagon_max(dot, 3, 1).int()[4].tolist(), octagon_max(dot, 3, 1).int()[1].tolist()
         ([0, 1, 1, 1, 1, 1, 1, 1, 0], [0, 0, 0, 1, 1, 1, 0, 0, 0])
     """
-    cut = round(reach * (1 - math.sqrt(0.5)))
+    if cut == 0:
+        return window_max(image, reach)
     image = window_max(pad(image, (cut,) * 4, value=-torch.inf), reach - 2 * cut)
     for _ in range(2):  # along one diagonal, then along the other
         image = _diagonal_max(pad(image, (cut,) * 4, value=-torch.inf), 2 * cut + 1).flip(-1)

@@ -108,7 +108,7 @@ def flat_polygons(text: str) -> str:
         vertices = _vertices(lines)
         if len(corners) != sizes.sum():
             return text
-        triangles, places, owner = triangles_of(vertices, sizes, corners)
+        _triangles, places, owner = triangles_of(vertices, sizes, corners)
     except (ValueError, IndexError, OverflowError):
         return text
     starts = np.cumsum(sizes) - sizes

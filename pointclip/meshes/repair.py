@@ -35,13 +35,4 @@ def sound(source: str, mesh: Mesh) -> Mesh:
         broken = len(finite) - int(finite.sum())
         raise InputError(f"{source} has NaN or infinite coordinates in {broken} of {len(finite)} vertices: {REPAIR}")
     note = f"{counted(int((~good).sum()), 'face')} with NaN or infinite coordinates left out"
-    parts = (mesh.corner_colors, mesh.corner_uv, mesh.face_texture)
-    colors, uv, texture = (None if part is None else part[good] for part in parts)
-    return replace(
-        mesh,
-        faces=mesh.faces[good],
-        corner_colors=colors,
-        corner_uv=uv,
-        face_texture=texture,
-        notes=(*mesh.notes, note),
-    )
+    return replace(mesh.with_faces(good), notes=(*mesh.notes, note))

@@ -18,6 +18,7 @@ from pointclip.meshes.obj import tidied_obj
 from pointclip.meshes.paint import paint
 from pointclip.meshes.repair import REPAIR, sound
 
+_SEEN = 0.05  # less opacity than this cannot be seen
 UNPAINTED = 0.8  # light grey, for the parts without a colour of a mesh that has colours elsewhere
 
 
@@ -114,14 +115,12 @@ def _part(source: str, geometry: Any, matrix: np.ndarray) -> Mesh:
     faces = np.array(geometry.faces, dtype=np.int64)
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise InputError(f"{source} has faces that name vertices it does not hold, so it was cut short: {REPAIR}")
-    colors, uv, image = paint(geometry, faces)
-    if np.linalg.det(matrix[:3, :3]) < 0:  # a mirrored copy: turn its faces, so that normals still point outwards
-        faces = faces[:, ::-1]
-        colors = None if colors is None else colors[:, ::-1]
-        uv = None if uv is None else uv[:, ::-1]
-    if image is None:
-        return Mesh(vertices, faces, colors)
-    return Mesh(vertices, faces, colors, uv, np.zeros(len(faces), dtype=np.int32), (image,))
+    look = paint(geometry, faces)
+    opacity = None if look.opacity == 1 else np.full(len(faces), look.opacity, dtype=np.float32)
+    which = None if look.texture is None else np.zeros(len(faces), dtype=np.int32)
+    textures = () if look.texture is None else (look.texture,)
+    mesh = Mesh(vertices, faces, look.colors, look.uv, which, textures, face_opacity=opacity)
+    return mesh.flipped() if np.linalg.det(matrix[:3, :3]) < 0 else mesh  # a mirrored copy: normals point outwards
 
 
 def _check_rows(source: str, vertices: np.ndarray) -> None:
@@ -133,22 +132,31 @@ def _join(parts: list[Mesh]) -> Mesh:
     starts = np.cumsum([0] + [len(part.vertices) for part in parts])
     vertices = np.concatenate([part.vertices for part in parts])
     faces = np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=False)])
-    if all(part.corner_colors is None for part in parts):
-        return Mesh(vertices, faces)
-    colors = np.concatenate([_or_filled(p.corner_colors, (len(p.faces), 3, 3), UNPAINTED) for p in parts])
-    textures = [image for part in parts for image in part.textures]
+    opacity = _joined([p.face_opacity for p in parts], [(len(p.faces),) for p in parts], 1.0)
+    if opacity is not None and opacity.max() < _SEEN:
+        opacity = None  # some exporters write d 0 or Tr 1 for what all others call opaque
+    colors = _joined([p.corner_colors for p in parts], [(len(p.faces), 3, 3) for p in parts], UNPAINTED)
+    textures = tuple(image for part in parts for image in part.textures)
     if not textures:
-        return Mesh(vertices, faces, colors)
-    uv = np.concatenate([_or_filled(p.corner_uv, (len(p.faces), 3, 2), 0.0) for p in parts])
+        return Mesh(vertices, faces, colors, face_opacity=opacity)
+    uv = _joined([p.corner_uv for p in parts], [(len(p.faces), 3, 2) for p in parts], 0.0)
     which, count = [], 0
     for part in parts:
-        which.append(np.full(len(part.faces), count if part.textures else -1, dtype=np.int32))
+        own = np.full(len(part.faces), -1) if part.face_texture is None else part.face_texture
+        which.append(np.where(own < 0, own, own + count).astype(np.int32))
         count += len(part.textures)
-    return Mesh(vertices, faces, colors, uv, np.concatenate(which), tuple(textures))
+    return Mesh(vertices, faces, colors, uv, np.concatenate(which), textures, face_opacity=opacity)
 
 
-def _or_filled(array: np.ndarray | None, shape: tuple[int, ...], value: float) -> np.ndarray:
-    return np.full(shape, value, dtype=np.float32) if array is None else array
+def _joined(arrays: list[np.ndarray | None], shapes: list[tuple[int, ...]], value: float) -> np.ndarray | None:
+    """Join what is known of each part, with a value for the parts of which nothing is; None where all is unknown."""
+    if all(array is None for array in arrays):
+        return None
+    filled = [
+        np.full(shape, value, dtype=np.float32) if array is None else array
+        for array, shape in zip(arrays, shapes, strict=True)
+    ]
+    return np.concatenate(filled)
 
 
 def _cloud(geometry: Any, matrix: np.ndarray) -> RawPoints:

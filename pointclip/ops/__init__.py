@@ -1,4 +1,4 @@
-"""Scatter points into images: nearest point, soft splat, weighted mean.
+"""Scatter points into images: nearest point, soft splat, weighted mean; draw triangles: nearest one, what it carries.
 
 One meaning on every device: pure torch defines each op (``_reference_*``), and the Triton kernels for CUDA have to
 agree with it. The ops are registered with torch as ``pointclip::zbuffer``, ``pointclip::splat`` and
@@ -8,6 +8,19 @@ agree with it. The ops are registered with torch as ``pointclip::zbuffer``, ``po
 from pointclip.ops.backends import BACKENDS, why_not
 from pointclip.ops.functions import splat, weighted_mean, zbuffer
 from pointclip.ops.gather_values import gather
-from pointclip.ops.types import Splat, ZBuffer
+from pointclip.ops.surfaces import interpolate, rasterize
+from pointclip.ops.types import Splat, Triangles, ZBuffer
 
-__all__ = ["BACKENDS", "Splat", "ZBuffer", "gather", "splat", "weighted_mean", "why_not", "zbuffer"]
+__all__ = [
+    "BACKENDS",
+    "Splat",
+    "Triangles",
+    "ZBuffer",
+    "gather",
+    "interpolate",
+    "rasterize",
+    "splat",
+    "weighted_mean",
+    "why_not",
+    "zbuffer",
+]

@@ -5,7 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pointclip.errors import InputError
 from pointclip.ops import library as _library
+from pointclip.ops.reference.interpolate import interpolate as _interpolate
+from pointclip.ops.reference.rasterize import measure
 
 
 def _zbuffer_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -51,6 +54,30 @@ def _splat_backward(
     return *grads, None, None, None, None, None
 
 
+def _rasterize_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    uvz, faces, ctx.meshes, _, _, ctx.perspective, _ = inputs
+    ctx.mark_non_differentiable(output[2])
+    ctx.save_for_backward(uvz, faces, output[2])
+
+
+def _rasterize_backward(ctx: Any, grad_depth: Tensor, grad_barycentric: Tensor, _: Any) -> tuple[Tensor | None, ...]:
+    """Measure the winners once more in plain torch, which differentiates."""
+    uvz, faces, face = ctx.saved_tensors
+    pull = torch.func.vjp(lambda points: measure(points, faces, ctx.meshes, face, ctx.perspective), uvz)[1]
+    return *pull((grad_depth, grad_barycentric)), None, None, None, None, None, None
+
+
+def _interpolate_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    *tensors, ctx.meshes, _ = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _interpolate_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    barycentric, values, face, faces = ctx.saved_tensors
+    pull = torch.func.vjp(lambda b, v: _interpolate(b, v, face, faces, ctx.meshes), barycentric, values)[1]
+    return *pull(grad), None, None, None, None
+
+
 def _fold(info: Any, dim: Any, arg: Any) -> Any:
     """Put the batch axis of vmap in front of B and flatten the two into one; what is not a tensor stays."""
     if isinstance(arg, (list, tuple)):
@@ -72,9 +99,41 @@ def _batched(op: Any) -> Any:
     return rule
 
 
+def _as_views(info: Any, dim: Any, tensor: Tensor, axis: int) -> Tensor:
+    """Put the batch axis of vmap in front of the axis of views and flatten the two into one."""
+    moved = tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+    return moved.movedim(0, axis).flatten(axis, axis + 1)
+
+
+def _one_topology(faces_dim: Any) -> None:
+    if faces_dim is not None:
+        raise InputError("vmap runs over points and values, not over faces: pass a list of meshes instead")
+
+
+def _rasterize_batched(info: Any, in_dims: tuple[Any, ...], uvz: Tensor, faces: Tensor, *rest: Any) -> Any:
+    """Draw the batch of vmap as further views: faces are one for all, and each view has its own points anyway."""
+    _one_topology(in_dims[1])
+    outputs = _library.rasterize(_as_views(info, in_dims[0], uvz, 0), faces, *rest)
+    return tuple(output.unflatten(1, (info.batch_size, -1)) for output in outputs), (1, 1, 1)
+
+
+def _interpolate_batched(
+    info: Any, in_dims: tuple[Any, ...], barycentric: Tensor, values: Tensor, face: Tensor, faces: Tensor, *rest: Any
+) -> Any:
+    _one_topology(in_dims[3])
+    face = _as_views(info, in_dims[2], face, 1)
+    if in_dims[1] is not None or values.shape[0] > 1:
+        moved = values.unsqueeze(0) if in_dims[1] is None else values.movedim(in_dims[1], 0)
+        values = moved.expand(info.batch_size, face.shape[1] // info.batch_size, -1, -1).flatten(0, 1)
+    output = _library.interpolate(_as_views(info, in_dims[0], barycentric, 1), values, face, faces, *rest)
+    return output.unflatten(1, (info.batch_size, -1)), 1
+
+
 _library.zbuffer.register_autograd(_zbuffer_backward, setup_context=_zbuffer_context)
 _library.weighted_mean.register_autograd(_mean_backward, setup_context=_mean_context)
 _library.splat.register_autograd(_splat_backward, setup_context=_splat_context)
+_library.rasterize.register_autograd(_rasterize_backward, setup_context=_rasterize_context)
+_library.interpolate.register_autograd(_interpolate_backward, setup_context=_interpolate_context)
 for _op in (
     _library.zbuffer,
     _library.weighted_mean,
@@ -83,3 +142,5 @@ for _op in (
     _library.splat_backward,
 ):
     _op.register_vmap(_batched(_op))
+_library.rasterize.register_vmap(_rasterize_batched)
+_library.interpolate.register_vmap(_interpolate_batched)

@@ -30,7 +30,8 @@ def zbuffer(uvz: torch.Tensor, size: tuple[int, int], radius: float = 0.0, *, ba
         size: Rows H and columns W of the image.
         radius: Disc of a point, in pixels, 0 to 64. A point covers its own pixel and, above 0, every pixel whose
             centre lies within ``radius`` of (u, v).
-        backend: ``"reference"``, ``"triton"``, or ``"auto"``, which is triton on CUDA and the reference elsewhere.
+        backend: ``"reference"``, ``"numba"``, ``"triton"``, or ``"auto"``: numba on a CPU, triton on CUDA, and the
+            reference elsewhere or where those cannot run (the log says which and why).
 
     Returns:
         ``ZBuffer(index, depth)``: index (B, V, H, W) int64, -1 where no point fell; depth (B, V, H, W), the z of that

@@ -3,36 +3,25 @@
 The backend is chosen inside the op, so that a compiled graph holds one opaque node and no choice.
 """
 
-from importlib import import_module
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from pointclip.ops.backends import choose
+from pointclip.ops.backends import find
+from pointclip.ops.packed import check_faces
 from pointclip.ops.reference.splat import Maps
 
 Pair = tuple[Tensor, Tensor]
+Three = tuple[Tensor, Tensor, Tensor]
 Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-_MODULES = {
-    ("reference", "zbuffer"): "reference.zbuffer",
-    ("reference", "weighted_mean"): "reference.mean",
-    ("reference", "weighted_mean_backward"): "reference.mean",
-    ("reference", "splat"): "reference.splat",
-    ("reference", "splat_backward"): "reference.splat",
-    ("triton", "zbuffer"): "triton.zbuffer",
-    ("triton", "weighted_mean"): "triton.mean",
-    ("triton", "weighted_mean_backward"): "triton.mean",
-    ("triton", "splat"): "triton.splat",
-    ("triton", "splat_backward"): "triton.splat_backward",
-}
 
 
 def _run(name: str, backend: str, tensor: Tensor, *args: Any) -> Any:
-    """Run an op with the backend that was chosen for a tensor; triton is imported here and nowhere else."""
-    module = import_module(f"pointclip.ops.{_MODULES[choose(backend, tensor), name]}")
-    return getattr(module, name)(*args)
+    """Run an op with the backend that was chosen for a tensor."""
+    return find(name, backend, tensor)(*args)
 
 
 @custom_op("pointclip::zbuffer", mutates_args=())
@@ -117,3 +106,46 @@ def _(
     backend: str,
 ) -> Pair:
     return uvz.new_empty(uvz.shape), uvz.new_empty(values.shape)
+
+
+@custom_op("pointclip::rasterize", mutates_args=())
+def rasterize(
+    uvz: Tensor, faces: Tensor, meshes: Sequence[int], height: int, width: int, perspective: bool, backend: str
+) -> Three:
+    """Return depth, barycentric weights and number of the nearest triangle of every pixel, of packed meshes.
+
+    Args:
+        uvz: (V, P, 3), the points of all meshes one after the other.
+        faces: (T, 3) int64, the triangles likewise; each counts the points of its own mesh from 0.
+        meshes: Four numbers a mesh: first face, end of its faces, first point, end of its points. Meshes may share
+            faces.
+        height: Rows H of the image.
+        width: Columns W of the image.
+        perspective: Whether 1/z is linear on the screen; else z is.
+        backend: As in the public function.
+    """
+    check_faces(faces, meshes)
+    face, depth, barycentric = _run("rasterize", backend, uvz, uvz, faces, meshes, height, width, perspective)
+    return depth, barycentric, face
+
+
+@rasterize.register_fake
+def _(
+    uvz: Tensor, faces: Tensor, meshes: Sequence[int], height: int, width: int, perspective: bool, backend: str
+) -> Three:
+    shape = (len(meshes) // 4, uvz.shape[0], height, width)
+    return uvz.new_empty(shape), uvz.new_empty((*shape, 3)), uvz.new_empty(shape, dtype=torch.int64)
+
+
+@custom_op("pointclip::interpolate", mutates_args=())
+def interpolate(
+    barycentric: Tensor, values: Tensor, face: Tensor, faces: Tensor, meshes: Sequence[int], backend: str
+) -> Tensor:
+    """Return the values (1 or V, P, D) at the corners of each pixel's triangle, weighted and added."""
+    check_faces(faces, meshes)
+    return _run("interpolate", backend, barycentric, barycentric, values, face, faces, meshes)
+
+
+@interpolate.register_fake
+def _(barycentric: Tensor, values: Tensor, face: Tensor, faces: Tensor, meshes: Sequence[int], backend: str) -> Tensor:
+    return barycentric.new_empty((*face.shape, values.shape[-1]))

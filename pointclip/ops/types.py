@@ -1,4 +1,4 @@
-"""What the scatter ops return."""
+"""What the ops return."""
 
 from typing import NamedTuple
 
@@ -31,3 +31,18 @@ class Splat(NamedTuple):
     depth: torch.Tensor
     coverage: torch.Tensor
     values: torch.Tensor | None
+
+
+class Triangles(NamedTuple):
+    """The nearest triangle of every pixel.
+
+    Attributes:
+        face: (B, V, H, W) int64, the winning triangle in ``0..F-1`` of its own mesh, or -1 where none is.
+        depth: (B, V, H, W) floating, z of the surface at the pixel's centre, 0 where ``face`` is -1.
+        barycentric: (B, V, H, W, 3) floating in [0, 1], how much of each corner of the triangle there is at the
+            pixel's centre; adds up to 1, or 0 where ``face`` is -1.
+    """
+
+    face: torch.Tensor
+    depth: torch.Tensor
+    barycentric: torch.Tensor

@@ -12,7 +12,9 @@ from pointclip.meshes import Mesh, RawPoints
 from pointclip.points import interop as _interop
 from pointclip.points.farthest import farthest_point_subset
 from pointclip.points.frames import normalize_unit_sphere, turn_up
-from pointclip.points.sampling import sample_surface
+from pointclip.points.outliers import far_outliers
+
+DEFAULT_NUM_POINTS = 20_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,6 +68,11 @@ class PointCloud:
         extras = "".join(f", {name}" for name in ("normals", "colors") if getattr(self, name) is not None)
         return f"PointCloud({len(self)} points{extras}, name={self.name!r})"
 
+    @property
+    def mesh(self) -> Mesh | None:
+        """The triangles of a shape that came from a mesh, see :class:`MeshCloud`; None of a cloud."""
+        return None
+
     def normalized(self) -> "PointCloud":
         """Return the cloud centred on its bounding box with its farthest point at distance 1.
 
@@ -109,6 +116,11 @@ class PointCloud:
         normals = None if self.normals is None else turn_up(self.normals, up)
         return replace(self, points=turn_up(self.points, up), normals=normals)
 
+    def without_outliers(self) -> "PointCloud":
+        """Return the cloud without the few points that lie far outside of all others, see :func:`far_outliers`."""
+        strays = far_outliers(self.points)
+        return self.rows(~strays) if bool(strays.any()) else self
+
     def batched(self) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
         """Return points, normals and colours as a batch of one cloud, each (1, N, 3) float32, or None where unknown.
 
@@ -132,22 +144,26 @@ class PointCloud:
             >>> PointCloud.from_numpy(np.zeros((2, 3), int), colors=np.full((2, 3), 255, np.uint8)).colors.tolist()
             [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
         """
-        return cls._from_raw(_interop.raw_from_arrays(points, normals, colors), name)
+        return cls.from_raw(_interop.raw_from_arrays(points, normals, colors), name)
 
     @classmethod
-    def from_trimesh(cls, geometry: Any, num_points: int = 20_000, seed: int = 0, name: str = "") -> "PointCloud":
-        """Build a cloud from a ``trimesh`` Trimesh, Scene (sampled by area, with colours) or PointCloud (kept).
+    def from_trimesh(
+        cls, geometry: Any, num_points: int = DEFAULT_NUM_POINTS, seed: int = 0, name: str = ""
+    ) -> "PointCloud":
+        """Build a shape from a ``trimesh`` Trimesh or Scene (:class:`MeshCloud`, with colours) or PointCloud (kept).
 
         Example:
             >>> import trimesh
             >>> PointCloud.from_trimesh(trimesh.creation.box(), num_points=500)
-            PointCloud(500 points, normals, name='')
+            MeshCloud(12 faces, name='')
         """
         return cls._from_geometry(_interop.geometry_from_trimesh(geometry), num_points, seed, name)
 
     @classmethod
-    def from_open3d(cls, geometry: Any, num_points: int = 20_000, seed: int = 0, name: str = "") -> "PointCloud":
-        """Build a cloud from an Open3D TriangleMesh (sampled by area) or PointCloud (kept), legacy or tensor API."""
+    def from_open3d(
+        cls, geometry: Any, num_points: int = DEFAULT_NUM_POINTS, seed: int = 0, name: str = ""
+    ) -> "PointCloud":
+        """Build a shape from an Open3D TriangleMesh (:class:`MeshCloud`) or PointCloud, legacy or tensor API."""
         return cls._from_geometry(_interop.geometry_from_open3d(geometry), num_points, seed, name)
 
     def to_open3d(self) -> Any:
@@ -159,17 +175,21 @@ class PointCloud:
         return _interop.open3d_cloud(self.points, self.normals, self.colors)
 
     @classmethod
-    def from_pytorch3d(cls, batch: Any, num_points: int = 20_000, seed: int = 0) -> "list[PointCloud]":
-        """Build one cloud per element of a PyTorch3D ``Meshes`` (sampled by area) or ``Pointclouds`` (kept)."""
+    def from_pytorch3d(cls, batch: Any, num_points: int = DEFAULT_NUM_POINTS, seed: int = 0) -> "list[PointCloud]":
+        """Build one shape per element of a PyTorch3D ``Meshes`` (:class:`MeshCloud`) or ``Pointclouds`` (kept)."""
         return [cls._from_geometry(item, num_points, seed, "") for item in _interop.geometries_from_pytorch3d(batch)]
 
     @classmethod
     def _from_geometry(cls, geometry: Mesh | RawPoints, num_points: int, seed: int, name: str) -> "PointCloud":
-        raw = sample_surface(geometry, num_points, seed) if isinstance(geometry, Mesh) else geometry
-        return cls._from_raw(raw, name)
+        from pointclip.points.mesh_cloud import MeshCloud
+
+        if isinstance(geometry, Mesh):
+            return MeshCloud(geometry, num_points, seed, name)
+        return cls.from_raw(geometry, name)
 
     @classmethod
-    def _from_raw(cls, raw: RawPoints, name: str) -> "PointCloud":
+    def from_raw(cls, raw: RawPoints, name: str = "") -> "PointCloud":
+        """Build a cloud from what a file holds; normals get unit length."""
         normals = raw.normals
         if normals is not None:
             normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)

@@ -10,13 +10,11 @@ import torch
 from pointclip._base.words import counted
 from pointclip.errors import InputError
 from pointclip.meshes import Mesh, RawPoints, load_geometry
-from pointclip.points.cloud import PointCloud
+from pointclip.points.cloud import DEFAULT_NUM_POINTS, PointCloud
 from pointclip.points.farthest import farthest_point_subset
 from pointclip.points.frames import normalize_unit_sphere, turn_up
+from pointclip.points.mesh_cloud import MeshCloud
 from pointclip.points.outliers import far_outliers
-from pointclip.points.sampling import sample_surface
-
-DEFAULT_NUM_POINTS = 20_000
 
 
 def load(
@@ -29,8 +27,9 @@ def load(
 ) -> PointCloud:
     """Read a mesh or a point cloud from a file, ready to be classified.
 
-    A mesh is sampled evenly by area, with face normals and colours. A point cloud is kept as it is, or thinned by
-    ``farthest_point_subset`` when it has more than ``num_points``.
+    A mesh keeps its triangles and is drawn by them; where points are asked for, they are sampled evenly by area, with
+    face normals and colours. A point cloud is kept as it is, or thinned by ``farthest_point_subset`` when it has more
+    than ``num_points``.
 
     Args:
         path: .off .obj .ply .stl .glb .gltf .npy .npz .pcd, or text: .xyz .pts .txt .csv .asc .xyzrgb .xyzn.
@@ -40,11 +39,11 @@ def load(
         seed: Same seed, same samples; not negative.
         normalize: Centre on the bounding box and scale the farthest point to distance 1. False keeps the file's
             units (turned by ``up`` all the same).
-        drop_outliers: Leave out the few points that lie far outside of all others (:func:`far_outliers`), which would
-            shrink the shape. Samples of an ordinary mesh lose none.
+        drop_outliers: Leave out the few points or faces that lie far outside of all others (:func:`far_outliers`,
+            :func:`far_faces`), which would shrink the shape. An ordinary mesh loses none.
 
     Returns:
-        The cloud, named after the file without its suffix.
+        The cloud, or the mesh as a :class:`MeshCloud`, named after the file without its suffix.
 
     Raises:
         InputError: The file is missing, damaged, of an unknown type, or holds fewer than 2 different points.
@@ -60,16 +59,20 @@ def load(
         pointclip.errors.InputError: chair.obj does not exist: check the path
     """
     _check_arguments(num_points, up, seed)
-    raw = _draw(Path(path), num_points, seed, drop_outliers)
+    path = Path(path)
+    geometry = load_geometry(path)
+    if isinstance(geometry, Mesh):
+        return _mesh(path, geometry, num_points or DEFAULT_NUM_POINTS, up, seed, normalize, drop_outliers)
+    raw = _thinned(_without_outliers(geometry) if drop_outliers else geometry, num_points)
     points = turn_up(torch.from_numpy(raw.points), up)
     if bool((points == points[0]).all()):
         raise InputError(f"{path} holds {_one_place(raw)}: a shape needs at least 2 different points")
     if normalize:
         points = normalize_unit_sphere(points)
-    elif not torch.isfinite(points.float()).all():
-        raise InputError(f"{path} has coordinates too large for float32: load it with normalize=True")
+    else:
+        _check_range(path, points)
     normals = None if raw.normals is None else turn_up(torch.from_numpy(raw.normals), up).numpy()
-    cloud = PointCloud._from_raw(replace(raw, points=points.numpy(), normals=normals), Path(path).stem)
+    cloud = PointCloud.from_raw(replace(raw, points=points.numpy(), normals=normals), path.stem)
     return replace(cloud, points=normalize_unit_sphere(cloud.points)) if normalize else cloud
 
 
@@ -115,15 +118,26 @@ def _one_place(raw: RawPoints) -> str:
     return found + broken * bool(raw.left_out)
 
 
-def _draw(path: Path, num_points: int | None, seed: int, drop_outliers: bool) -> RawPoints:
-    geometry = load_geometry(path)
-    if isinstance(geometry, Mesh):
-        try:
-            raw = sample_surface(geometry, num_points or DEFAULT_NUM_POINTS, seed)
-        except InputError as error:
-            raise InputError(f"{path} cannot be sampled: {error}") from error
-        return _without_outliers(raw) if drop_outliers else raw
-    raw = _without_outliers(geometry) if drop_outliers else geometry
+def _mesh(
+    path: Path, mesh: Mesh, num_points: int, up: str, seed: int, normalize: bool, drop_outliers: bool
+) -> PointCloud:
+    try:
+        shape = MeshCloud(mesh, num_points, seed, path.stem)
+    except InputError as error:
+        raise InputError(f"{path} cannot be drawn: {error}") from error
+    shape = (shape.without_outliers() if drop_outliers else shape).turned(up)
+    if normalize:
+        return shape.normalized()
+    _check_range(path, torch.from_numpy(shape.mesh.vertices))
+    return shape
+
+
+def _check_range(path: Path, points: torch.Tensor) -> None:
+    if not torch.isfinite(points.float()).all():
+        raise InputError(f"{path} has coordinates too large for float32: load it with normalize=True")
+
+
+def _thinned(raw: RawPoints, num_points: int | None) -> RawPoints:
     if num_points is None or len(raw.points) <= num_points:
         return raw
     return _rows(raw, farthest_point_subset(torch.from_numpy(raw.points), num_points).numpy())

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from pointclip.meshes import Mesh
 from pointclip.points.frames import _check_points
 
 # Most points that can be strays: one in so many. Clouds of fewer points than that have none.
@@ -63,6 +65,49 @@ def far_outliers(points: torch.Tensor) -> torch.Tensor:
 def _ranked(values: torch.Tensor, most: int, rank: torch.Tensor) -> torch.Tensor:
     """Take of each axis (..., 3, N) the value that ``rank`` (..., 1, 1) others exceed, (..., 3)."""
     return values.topk(most).values.gather(-1, rank.expand(*values.shape[:-1], 1)).squeeze(-1)
+
+
+def far_faces(mesh: Mesh) -> np.ndarray:
+    """Find the few faces of a mesh that lie far outside of all others: what :func:`far_outliers` is for points.
+
+    With the faces in order of the distance of their nearest corner from the shape's middle, strays are the faces from
+    the first one on that is 1.5 times as far as the farthest corner of all before it, looked for among those that hold
+    the last hundredth of the area only. The middle is that of the bounding box once a hundredth of the area is cut off
+    on each of its sides.
+
+    Args:
+        mesh: The triangles.
+
+    Returns:
+        (F,) bool, True for a stray.
+
+    Example:
+        >>> import trimesh
+        >>> ball, crumb = trimesh.creation.icosphere(), trimesh.creation.box((0.01, 0.01, 0.01))
+        >>> vertices = np.concatenate([ball.vertices, crumb.vertices + 3.0])
+        >>> strays = far_faces(Mesh(vertices, np.concatenate([ball.faces, crumb.faces + len(ball.vertices)])))
+        >>> len(strays), int(strays.sum())
+        (1292, 12)
+    """
+    corners = (mesh.vertices / mesh.size)[mesh.faces]
+    area = mesh.unit_normals[1]
+    middles, spare = corners.mean(axis=1), area.sum() / ONE_IN
+    low, high = np.empty(3), np.empty(3)
+    for axis, places in enumerate(middles.T):
+        order = np.argsort(places)
+        reach = np.cumsum(area[order])
+        ends = np.searchsorted(reach, [spare, reach[-1] - spare]).clip(max=len(order) - 1)
+        low[axis], high[axis] = places[order[ends]]
+    distance = np.linalg.norm(corners - (low / 2 + high / 2), axis=2)
+    near = distance.min(axis=1)
+    order = np.argsort(near)
+    beyond = np.cumsum(area[order][::-1])[::-1]
+    before = np.maximum.accumulate(distance.max(axis=1)[order])[:-1]
+    begins = np.flatnonzero((near[order][1:] > JUMP * before) & (beyond[1:] <= spare) & (before > 0))
+    strays = np.zeros(len(order), dtype=bool)
+    if len(begins):
+        strays[order[begins[0] + 1 :]] = True
+    return strays
 
 
 def without_outliers(points: Tensor, *others: Tensor | None) -> Iterator[tuple[Tensor, ...]]:

@@ -9,11 +9,11 @@ from typing import Any, cast
 from pointclip._base.assets import asset
 from pointclip._base.checks import nearest
 from pointclip.errors import InputError
-from pointclip.prompts import meanings
 from pointclip.prompts import sentences as prompts
+from pointclip.prompts.meanings import MEANING, meaning_sentences
 
 SHIPPED = {"modelnet40-descriptions": "labels/modelnet40_descriptions.json"}
-OTHERS = (meanings.SET, *SHIPPED)
+_OTHERS = (MEANING, *SHIPPED)
 _FORM = 'write {"chair": ["a seat with a back and four legs"], ...}'
 Prompts = str | Path | Sequence[str] | Mapping[str, Any]
 
@@ -45,7 +45,8 @@ class Descriptions:
             InputError: A label has no description: nothing else is put in its place.
 
         Example:
-            >>> read({"templates": ["{label}: {}."], "descriptions": {"cup": ["round", "small"]}}).sentences(["Cup"])
+            >>> told = {"templates": ["{label}: {}."], "descriptions": {"cup": ["round", "small"]}}
+            >>> read_descriptions(told).sentences(["Cup"])
             [('Cup: round.', 'Cup: small.')]
         """
         names = prompts.clean_labels(labels)
@@ -72,7 +73,7 @@ def class_sentences(labels: Sequence[str], source: Prompts) -> list[tuple[str, .
 
     Args:
         labels: K class names; they are cleaned first.
-        source: Descriptions, as of :func:`read`; ``"meaning"``, as of :func:`pointclip.prompts.meanings.sentences`; or
+        source: Descriptions, as of :func:`read`; ``"meaning"``, as of :func:`pointclip.prompts.meaning_sentences`; or
             a template set, a file of templates, or templates, as of :func:`pointclip.prompts.sentences.templates`.
 
     Returns:
@@ -85,29 +86,29 @@ def class_sentences(labels: Sequence[str], source: Prompts) -> list[tuple[str, .
         >>> class_sentences(["cup", "tv_stand"], "single")
         [('a photo of a cup.',), ('a photo of a tv stand.',)]
     """
-    if source == meanings.SET:
-        return meanings.sentences(labels)
+    if source == MEANING:
+        return meaning_sentences(labels)
     if are_descriptions(source):
-        return read(source).sentences(labels)
-    forms = prompts.templates(cast(Any, source), OTHERS)
+        return read_descriptions(source).sentences(labels)
+    forms = prompts.templates(cast(Any, source), _OTHERS)
     return [tuple(prompts.sentences([name], forms)) for name in prompts.clean_labels(labels)]
 
 
-def check(source: Prompts, labels: Sequence[str] = ()) -> None:
+def check_prompts(source: Prompts, labels: Sequence[str] = ()) -> None:
     """Refuse what is neither descriptions, of all the labels, nor templates.
 
     Raises:
         InputError: There is no such set or file, or what it holds does not fit.
 
     Example:
-        >>> check({"cup": ["round"]}, ["cup"])
+        >>> check_prompts({"cup": ["round"]}, ["cup"])
     """
-    if source == meanings.SET:
+    if source == MEANING:
         return
     if not are_descriptions(source):
-        prompts.templates(cast(Any, source), OTHERS)
+        prompts.templates(cast(Any, source), _OTHERS)
         return
-    found = read(source)
+    found = read_descriptions(source)
     if labels:
         found.sentences(labels)
 
@@ -124,7 +125,7 @@ def are_descriptions(source: Prompts) -> bool:
     )
 
 
-def read(source: Prompts) -> Descriptions:
+def read_descriptions(source: Prompts) -> Descriptions:
     """Read class descriptions and check them.
 
     Args:

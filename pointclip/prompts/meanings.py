@@ -18,7 +18,7 @@ from torch.nn.functional import normalize
 from pointclip._base.optional import require
 from pointclip.prompts.sentences import clean_labels
 
-SET = "meaning"
+MEANING = "meaning"
 WEIGHT = 0.5  # of the definition beside the bare label; chosen on validation
 _MOST = 8  # senses that are compared
 _OWN = {
@@ -102,21 +102,21 @@ def senses(label: str) -> tuple[Meaning, ...]:
     )
 
 
-def sentences(labels: Sequence[str]) -> list[tuple[str, ...]]:
+def meaning_sentences(labels: Sequence[str]) -> list[tuple[str, ...]]:
     """Give for each label the bare label and "label: definition" for each sense.
 
     Example:
-        >>> sentences(["plate"])
+        >>> meaning_sentences(["plate"])
         [('plate', 'plate: a flat round dish for food')]
     """
     return [(label, *(f"{label}: {meaning.definition}" for meaning in senses(label))) for label in clean_labels(labels)]
 
 
-def chosen(vectors: Tensor) -> int | None:
+def nearest_sense(vectors: Tensor) -> int | None:
     """Choose the sense that is nearest to the bare label.
 
     Args:
-        vectors: (1 + senses, C), unit length: of :func:`sentences` of one label.
+        vectors: (1 + senses, C), unit length: of :func:`meaning_sentences` of one label.
 
     Returns:
         Its number, or None where there is no sense.
@@ -124,32 +124,32 @@ def chosen(vectors: Tensor) -> int | None:
     return int((vectors[1:] @ vectors[0]).argmax()) if len(vectors) > 1 else None
 
 
-def joined(vectors: Tensor) -> Tensor:
+def joined_meaning(vectors: Tensor) -> Tensor:
     """Join the bare label with its nearest sense.
 
     Args:
-        vectors: (1 + senses, C), unit length: of :func:`sentences` of one label.
+        vectors: (1 + senses, C), unit length: of :func:`meaning_sentences` of one label.
 
     Returns:
         (C,), unit length.
 
     Example:
         >>> import torch
-        >>> joined(torch.eye(2)).mul(1000).round().tolist()
+        >>> joined_meaning(torch.eye(2)).mul(1000).round().tolist()
         [894.0, 447.0]
     """
-    best = chosen(vectors)
+    best = nearest_sense(vectors)
     return vectors[0] if best is None else normalize(vectors[0] + WEIGHT * vectors[1 + best], dim=0)
 
 
-def imagenet() -> list[Meaning]:
+def imagenet_meanings() -> list[Meaning]:
     """Give the names and definitions of ImageNet's 1000 classes, in its order; the label is the first name.
 
     Raises:
         MissingDependency: timm is not installed.
 
     Example:
-        >>> str(imagenet()[504])
+        >>> str(imagenet_meanings()[504])
         'coffee mug: a mug intended for serving coffee'
     """
     require("timm", extra="embedded")

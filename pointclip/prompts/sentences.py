@@ -29,11 +29,11 @@ _SETS: dict[str, tuple[str, ...]] = {
 _IMAGENET = "imagenet-80"
 
 
-def names() -> tuple[str, ...]:
+def template_names() -> tuple[str, ...]:
     """List the template sets.
 
     Example:
-        >>> names()
+        >>> template_names()
         ('label', 'single', 'pointclip', 'shape', 'imagenet-80')
     """
     return (*_SETS, _IMAGENET)
@@ -122,7 +122,7 @@ def sentences(labels: Sequence[str], templates: Sequence[str]) -> list[str]:
     return [template.replace("{}", label) for label in clean_labels(labels) for template in templates]
 
 
-def ensemble(features: Tensor) -> Tensor:
+def mean_direction(features: Tensor) -> Tensor:
     """Fuse the templates of each label: the mean of unit vectors, made a unit vector again.
 
     Args:
@@ -132,7 +132,7 @@ def ensemble(features: Tensor) -> Tensor:
         (K, C), unit length.
 
     Example:
-        >>> ensemble(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
+        >>> mean_direction(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
         tensor([[0.7071, 0.7071]])
     """
     return torch.nn.functional.normalize(features.mean(dim=1), dim=-1)
@@ -171,7 +171,7 @@ def _imagenet() -> tuple[str, ...]:
 
 def _from_file(path: Path, others: Sequence[str]) -> tuple[str, ...]:
     if not path.is_file():
-        known = nearest(str(path), (*names(), *others))
+        known = nearest(str(path), (*template_names(), *others))
         raise InputError(f"no template set and no file is called {str(path)!r}: {known}")
     return _checked(tuple(_lines(path, "file of templates")), str(path))
 

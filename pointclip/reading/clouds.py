@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pointclip._base.threads import cores
-from pointclip.datasets.paths import Item
+from pointclip.datasets import Item
 from pointclip.errors import InputError
 from pointclip.points import PointCloud, load
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from pointclip._base.threads import cores, one_thread
-from pointclip.datasets.protocol import Dataset, id_of, label_of
+from pointclip.datasets import Dataset, id_of, label_of
 from pointclip.errors import InputError, PointClipError
 from pointclip.points import PointCloud
 from pointclip.reading.clouds import attempt, crew, in_order
@@ -242,10 +242,13 @@ def packed(reading: Reading) -> tuple[Reading, tuple[Any, ...] | None]:
     cloud = reading.cloud
     if cloud is None:
         return reading, None
+    if cloud.mesh is not None:  # numpy arrays already
+        return reading, None
     tensors = (cloud.points, cloud.normals, cloud.colors)
-    return replace(reading, cloud=None), (*(None if t is None else t.numpy() for t in tensors), cloud.name)
+    arrays = (None if tensor is None else tensor.numpy() for tensor in tensors)
+    return replace(reading, cloud=None), (*arrays, cloud.name, cloud.notes)
 
 
-def _cloud(points: Any, normals: Any, colors: Any, name: str) -> PointCloud:
+def _cloud(points: Any, normals: Any, colors: Any, name: str, notes: tuple[str, ...]) -> PointCloud:
     normals, colors = (None if array is None else torch.from_numpy(array) for array in (normals, colors))
-    return PointCloud(torch.from_numpy(points), normals, colors, name)
+    return PointCloud(torch.from_numpy(points), normals, colors, name, notes)

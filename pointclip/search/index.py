@@ -183,7 +183,7 @@ class ShapeIndex:
         """Find the shapes most similar to a query.
 
         Args:
-            query: (C,) float, unit length: a text feature, or a row of :func:`weighted_mean`.
+            query: (C,) float, unit length: a text feature, or a row of :func:`blended`.
             k: How many.
 
         Returns:

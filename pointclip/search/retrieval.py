@@ -12,13 +12,13 @@ from pointclip import __version__, images
 from pointclip._base.files import check_out
 from pointclip.encoding.job import encode_dataset
 from pointclip.errors import InputError
-from pointclip.fusion.pooling import weighted_mean
+from pointclip.fusion import blended
 from pointclip.points import PointCloud
-from pointclip.prompts.descriptions import Prompts
+from pointclip.prompts import Prompts
 from pointclip.search.index import Origin, ShapeIndex, write_index
 
 if TYPE_CHECKING:
-    from pointclip.datasets.files import Files
+    from pointclip.datasets import Files
     from pointclip.encoding.job import Watch
     from pointclip.model import PointCLIP
 
@@ -77,7 +77,7 @@ def make_index(
         errors += [(name, error) for name, error in zip(part.ids, part.errors, strict=True) if error]
         if good:
             names += [part.ids[place] for place in good]
-            rows.append(weighted_mean(part.features[good], model.view_weights.cpu()))
+            rows.append(blended(part.features[good], model.view_weights.cpu()))
     if rows:
         spec = replace(model.feature_spec, drop_outliers=dataset.drop_outliers)
         reading = (dataset.num_points, dataset.up, dataset.seed)
@@ -103,7 +103,7 @@ def encode_query(model: "PointCLIP", query: str | PointCloud, templates: Prompts
         InputError: There are no words, or the style needs what the shape lacks.
     """
     if isinstance(query, PointCloud):
-        return weighted_mean(model.encode_views(*query.batched()), model.view_weights)[0].cpu()
+        return blended(model.encode_views(query), model.view_weights)[0].cpu()
     words = query.split()
     if not words:
         raise InputError("the query is empty: say what to look for, such as 'a round wooden table'")
@@ -128,7 +128,7 @@ def picture(model: "PointCLIP", shapes: ShapeIndex, index: int) -> Tensor:
         InputError: The file is not there or cannot be read any more.
     """
     cloud = shapes.origin.load(shapes.place(index))
-    return images.viewable(model.render(*cloud.batched())[0, :1])[0].cpu()
+    return images.viewable(model.render(cloud)[0, :1])[0].cpu()
 
 
 def _here_from(out: Path) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from pointclip._base.files import refusals, whole
-from pointclip.cameras.rigs import Views
+from pointclip.cameras import Views
 from pointclip.points import PointCloud, normalize_unit_sphere
 from pointclip.viz.panels import Panel
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pointclip._base.files import refusals, whole
 from pointclip._base.optional import require
-from pointclip.cameras.rigs import Views
+from pointclip.cameras import Views
 from pointclip.errors import BackendUnavailable
 from pointclip.points import PointCloud
 from pointclip.viz.panels import Panel

@@ -1,5 +1,6 @@
 """A model's name to its loaded towers."""
 
-from pointclip.weights.loading import LoadedModel, available, load, random
+from pointclip.weights.hub import Probe, cache_root
+from pointclip.weights.loading import Available, LoadedModel, available, load, random
 
-__all__ = ["LoadedModel", "available", "load", "random"]
+__all__ = ["Available", "LoadedModel", "Probe", "available", "cache_root", "load", "random"]

@@ -30,7 +30,11 @@ class SkipInit(TorchFunctionMode):
     """
 
     def __torch_function__(
-        self, func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Return the tensor as it is where it would be filled, else do what was asked."""
         kwargs = kwargs or {}

@@ -11,10 +11,10 @@ import typer
 from support.command_line import run
 
 import pointclip as pc
+from pointclip import weights
 from pointclip.cli import doctor
 from pointclip.cli import options as _options
 from pointclip.errors import InputError, WeightsError
-from pointclip.weights import loading as weights
 
 LABELS = ("--labels", "ball,box")
 

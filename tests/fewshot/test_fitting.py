@@ -21,10 +21,12 @@ from pointclip.fewshot.resume import FitInterrupted
 from pointclip.heads.adapter import AdapterTrainer
 from pointclip.heads.checkpoint import load_checkpoint
 from pointclip.heads.recipe import Recipe
-from pointclip.heads.solvers import METHODS
+from pointclip.heads.table import METHODS, fit_head
 
 QUICK = Recipe.adamw(epochs=12, batch_size=4)
 PER_CLASS = 5
+
+TRAINED = [name for name, method in METHODS.items() if method.variant]
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +46,14 @@ def cache(features, own_cache):
 
 
 def fit(model, boxes, cache, **options):
-    adapter = options.get("method", "adapter") in tuning.ADAPTERS
+    adapter = options.get("method", "adapter") in TRAINED
     changes = {"recipe": QUICK} if adapter else {}
     return pc.fit(model, boxes, cache=cache, augmentation=Augmentation(copies=2), **{"shots": 3, **changes, **options})
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_each_method_learns_saves_and_classifies(method, model, boxes, cache, tmp_path):
-    more = {"recipe": Recipe(epochs=30)} if method in tuning.ADAPTERS else {}
+    more = {"recipe": Recipe(epochs=30)} if method in TRAINED else {}
     result = fit(model, boxes, cache, method=method, out=tmp_path / "boxes.safetensors", **more)
     assert result.labels == tuple(sorted(KINDS)) and result.num_train == 9 and result.num_val == 6
     assert result.validation == "6 other shapes"
@@ -92,7 +94,7 @@ def test_cross_validation_is_the_mean_over_folds(model, boxes, cache):
     right = 0
     for teach, judge in fewshot._shots.folds(targets.tolist()):
         rows = torch.tensor(split.train)
-        fitted = tuning.fit_head(
+        fitted = fit_head(
             "probe",
             clean[rows[list(teach)]],
             targets[list(teach)],

@@ -1,6 +1,7 @@
 """Few-shot methods on cached features: they learn, choose on validation, resume and repeat."""
 
 import io
+import itertools
 import json
 
 import pytest
@@ -11,8 +12,8 @@ from pointclip._base.seeds import draw
 from pointclip.errors import InputError
 from pointclip.heads import adapter as training
 from pointclip.heads.adapter import AdapterTrainer, Recipe, smooth_cross_entropy
-from pointclip.heads.base import build_head
-from pointclip.heads.solvers import METHODS, _Logistic, fit_head
+from pointclip.heads.probe import _Logistic
+from pointclip.heads.table import METHODS, build_head, fit_head
 
 QUICK = Recipe.adamw(epochs=40, batch_size=16)
 
@@ -95,7 +96,7 @@ def test_the_seed_matters_to_adapters():
 @pytest.mark.parametrize("stop", [0, 1, 7, 11])
 def test_a_run_stopped_after_any_batch_resumes_to_the_same_bytes(stop, optimizer):
     text, train, val, _ = task()
-    arguments = dict(recipe=Recipe(epochs=4, batch_size=8, optimizer=optimizer), seed=3)
+    arguments = {"recipe": Recipe(epochs=4, batch_size=8, optimizer=optimizer), "seed": 3}
     whole = AdapterTrainer(*train, text, *val, **arguments)
     wanted = whole.run()
     first = AdapterTrainer(*train, text, *val, **arguments)
@@ -151,7 +152,7 @@ def test_callbacks_see_every_step_and_epoch():
 def test_learning_rate_follows_the_papers_schedule():
     rates = [Recipe().lr_at(epoch) for epoch in range(250)]
     assert rates[:2] == [1e-5, 0.01]
-    assert all(a > b for a, b in zip(rates[1:], rates[2:], strict=False)) and rates[-1] < 1e-5
+    assert all(a > b for a, b in itertools.pairwise(rates)) and rates[-1] < 1e-5
 
 
 def test_smoothing_gives_the_target_its_share_exactly():

@@ -12,8 +12,8 @@ from support.boxes import tiny_name
 from pointclip import images
 from pointclip.cameras import rigs
 from pointclip.errors import InputError, WeightsError
-from pointclip.heads import base as heads
 from pointclip.heads.checkpoint import Checkpoint, load_checkpoint
+from pointclip.heads.weights import WeightsHead
 from pointclip.model import PointCLIP
 from pointclip.points import PointCloud
 
@@ -31,7 +31,7 @@ def load(name, **options):
 
 
 def checkpoint(model, weights=(0.0, 1.0)):
-    head = heads.WeightsHead(model.encode_labels(LABELS), 2, model.clip.logit_scale, torch.tensor(weights))
+    head = WeightsHead(model.encode_labels(LABELS), 2, model.clip.logit_scale, torch.tensor(weights))
     return Checkpoint(head, LABELS, model.feature_spec, {"shots": 4})
 
 
@@ -92,8 +92,8 @@ def test_another_encoder_is_refused(path, name, tiny, tmp_path):
     other = f"tiny-vit@{tmp_path}/other.safetensors"
     with pytest.raises(InputError, match=r"made with the model .*tiny\.safetensors', not with the model .*other"):
         load(other, adapter=path)
+    spec = load_checkpoint(path).spec
     with pytest.raises(InputError, match="other weights of the same name"):
-        spec = load_checkpoint(path).spec
         spec.refuse_another(replace(spec, identity="0"), "it")
 
 

@@ -5,8 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from pointclip.errors import InputError
-from pointclip.heads.linear import WideLinear
-from pointclip.heads.network import InterViewAdapter
+from pointclip.heads.network import InterViewAdapter, WideLinear
 
 
 def unit(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -10,6 +10,7 @@ from support.ops import INTERPRETED, random_points
 
 from pointclip import BackendUnavailable, InputError, ops
 from pointclip.ops import backends as _backends
+from pointclip.ops import triton as _triton
 
 UVZ = random_points()
 WEIGHTS = torch.ones(2, 120)
@@ -32,9 +33,9 @@ def test_a_named_backend_is_refused_with_the_reason():
 
 def test_each_reason_is_one_sentence_of_its_own(monkeypatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    monkeypatch.setattr(_backends, "find_spec", lambda name: None)
+    monkeypatch.setattr(_triton, "find_spec", lambda name: None)
     assert "not installed" in ops.why_not("triton", UVZ)
-    monkeypatch.setattr(_backends, "find_spec", lambda name: object())
+    monkeypatch.setattr(_triton, "find_spec", lambda name: object())
     assert "the points are on cpu" in ops.why_not("triton", UVZ)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (6, 1))
     monkeypatch.setattr(torch.version, "hip", None)
@@ -46,13 +47,83 @@ def test_each_reason_is_one_sentence_of_its_own(monkeypatch):
     assert ops.why_not("triton", UVZ) is None
 
 
-def test_the_automatic_choice_is_logged_once(caplog):
-    _backends._automatic.cache_clear()
+def test_numba_says_what_it_lacks(monkeypatch):
+    assert ops.why_not("numba", UVZ) is None
+    assert "the points are on meta" in ops.why_not("numba", UVZ.to("meta"))
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert ops.why_not("numba", UVZ) == "the package numba is not installed: pip install numba"
+
+
+@pytest.fixture
+def logged(caplog):
+    """Let backends be chosen anew, here and after; give a function that lists what was logged about it."""
+
+    def forget() -> None:
+        _backends._first.cache_clear()
+        _backends._instead.cache_clear()
+
+    forget()
     with caplog.at_level(logging.INFO, logger="pointclip.ops"):
-        ops.zbuffer(UVZ, (12, 17))
-        ops.zbuffer(UVZ, (12, 17))
-    assert [record.getMessage() for record in caplog.records] == [
-        "scatter ops on cpu run with the backend reference (this is cpu)"
+        yield lambda: [record.getMessage() for record in caplog.records if record.name == "pointclip.ops"]
+    forget()
+
+
+def test_the_automatic_choice_is_logged_once(logged):
+    ops.zbuffer(UVZ, (12, 17))
+    ops.zbuffer(UVZ, (12, 17))
+    assert logged() == ["scatter ops on cpu run with the backend numba"]
+
+
+def test_without_numba_the_reference_runs_and_says_why(logged, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    ops.zbuffer(UVZ, (12, 17))
+    assert logged() == [
+        "scatter ops on cpu run with the backend reference (the package numba is not installed: pip install numba)"
+    ]
+
+
+OWN_BACKEND = {
+    "__init__.py": "def why_not(device):\n    return 'not on meta' if str(device) == 'meta' else None\n",
+    "zbuffer.py": (
+        "import torch\n\n"
+        "def zbuffer(uvz, height, width, radius):\n"
+        "    shape = (*uvz.shape[:2], height, width)\n"
+        "    return torch.full(shape, 7), torch.full(shape, 0.5)\n"
+    ),
+}
+
+
+@pytest.fixture
+def own_backend(tmp_path, monkeypatch):
+    """Add a backend of one op: a folder, and one row of the table."""
+    (tmp_path / "own_backend").mkdir()
+    for name, text in OWN_BACKEND.items():
+        (tmp_path / "own_backend" / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(_backends.BACKENDS, "own", _backends.Backend("own_backend"))
+
+
+@pytest.mark.usefixtures("own_backend")
+def test_a_backend_is_a_folder_and_a_row():
+    assert (ops.zbuffer(UVZ, (2, 3), backend="own").index == 7).all()
+    assert ops.why_not("own", UVZ.to("meta")) == "not on meta"
+    with pytest.raises(BackendUnavailable, match="backend='own' cannot run: it has no splat; pass"):
+        ops.splat(UVZ, (2, 3), backend="own")
+    with pytest.raises(InputError, match="did you mean 'own'"):
+        ops.zbuffer(UVZ, (2, 3), backend="owm")
+
+
+@pytest.mark.usefixtures("own_backend")
+def test_what_the_first_backend_lacks_the_reference_runs(logged, monkeypatch):
+    first = _backends.BACKENDS.pop("own")._replace(first_on="cpu")
+    monkeypatch.setattr(_backends, "BACKENDS", {"own": first, **_backends.BACKENDS})
+    assert (ops.zbuffer(UVZ, (2, 3)).depth == 0.5).all()
+    soft = ops.splat(UVZ.clone().requires_grad_(), (2, 3))
+    soft.depth.sum().backward()
+    assert logged() == [
+        "scatter ops on cpu run with the backend own",
+        "splat on cpu runs with the backend reference (own does not have it)",
+        "splat_backward on cpu runs with the backend reference (own does not have it)",
     ]
 
 
@@ -102,7 +173,7 @@ def test_memory_beside_the_points_does_not_grow_with_them():
     assert kilobytes < 90_000  # one (V, N) intermediate in int64 would be 72 MB, and a careless program keeps many
 
 
-def test_importing_the_ops_imports_no_triton():
-    code = "import sys, pointclip.ops; print('pointclip.ops.triton.points' in sys.modules)"
+def test_importing_the_ops_imports_no_compiler():
+    code = "import sys, pointclip.ops; print({'pointclip.ops.triton.points', 'numba'} & set(sys.modules) != set())"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

@@ -58,20 +58,22 @@ def test_opcheck(name):
     assert len(result) == 4
 
 
-def everything(uvz, weights, values):
+def everything(uvz, weights, values, backend="auto"):
     """Return all floats that the ops make of their arguments."""
-    zbuf = ops.zbuffer(uvz, SIZE, 1.5)
-    soft = ops.splat(uvz, SIZE, values, sigma=0.7, tau=0.1)
+    zbuf = ops.zbuffer(uvz, SIZE, 1.5, backend=backend)
+    soft = ops.splat(uvz, SIZE, values, sigma=0.7, tau=0.1, backend=backend)
     return (
         zbuf.depth,
-        ops.weighted_mean(uvz, weights, SIZE),
+        ops.weighted_mean(uvz, weights, SIZE, backend=backend),
         *soft,
         ops.gather(zbuf.index, values),
     )
 
 
-def test_gradcheck():
-    assert torch.autograd.gradcheck(everything, (gentle_points(), per_point(None), per_point(2)))
+@pytest.mark.parametrize("backend", ["reference", "auto"])
+def test_gradcheck(backend):
+    leaves = gentle_points(), per_point(None), per_point(2)
+    assert torch.autograd.gradcheck(lambda *given: everything(*given, backend=backend), leaves)
 
 
 def test_gradcheck_of_values_and_weights_per_view():
@@ -124,7 +126,9 @@ def test_vmap_makes_one_call(monkeypatch):
     calls = []
     reference = _reference_zbuffer.zbuffer
     monkeypatch.setattr(_reference_zbuffer, "zbuffer", lambda uvz, *rest: calls.append(uvz) or reference(uvz, *rest))
-    torch.vmap(lambda one: ops.zbuffer(one, SIZE).index)(gentle_points().detach().expand(3, 2, 2, 12, 3))
+    torch.vmap(lambda one: ops.zbuffer(one, SIZE, backend="reference").index)(
+        gentle_points().detach().expand(3, 2, 2, 12, 3)
+    )
     assert [tuple(uvz.shape) for uvz in calls] == [(6, 2, 12, 3)]
 
 

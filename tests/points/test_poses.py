@@ -78,7 +78,7 @@ def test_saved_pictures_show_the_chosen_pose(classify, shapes, model):
         entry = ran.json["shapes"][0]
         assert entry.get("up") != "y", "else this shows nothing"
         cloud = load("box.obj", 300).turned(entry.get("up", "y"))
-        drawn = model.render(cloud.points[None], cloud.normals[None])[0, 0].permute(1, 2, 0).numpy()
+        drawn = model.render(cloud)[0, 0].permute(1, 2, 0).numpy()
         assert abs(np.asarray(Image.open(entry["pictures"][0])) / 255 - drawn).max() < 0.003
 
 

@@ -38,7 +38,7 @@ def test_a_class_may_be_called_descriptions(tmp_path):
     assert descriptions.class_sentences(["templates"], write(tmp_path, held)) == [("a sheet with holes",)]
 
 
-@pytest.mark.parametrize("name", prompts.names())
+@pytest.mark.parametrize("name", prompts.template_names())
 def test_template_sets_are_as_ever(name):
     found = descriptions.class_sentences(["chair", "tv_stand"], name)
     assert [text for texts in found for text in texts] == prompts.sentences(
@@ -48,7 +48,7 @@ def test_template_sets_are_as_ever(name):
 
 def test_what_is_no_template_set_is_told_of_shipped_descriptions_too():
     with pytest.raises(InputError, match="did you mean 'modelnet40-descriptions'.*Known: .*, modelnet40-desc"):
-        descriptions.check("modelnet40-description")
+        descriptions.check_prompts("modelnet40-description")
     with pytest.raises(InputError, match="Known: .*modelnet40-descriptions"):
         descriptions.class_sentences(["chair"], "nothing")
     assert "modelnet40-descriptions" in run("models", "--json").json["templates"]
@@ -73,18 +73,18 @@ BAD = [
 @pytest.mark.parametrize(("content", "words"), BAD)
 def test_bad_files_are_one_sentence(tmp_path, content, words):
     with pytest.raises(InputError, match=words) as caught:
-        descriptions.check(write(tmp_path, content))
+        descriptions.check_prompts(write(tmp_path, content))
     assert "mine.json" in str(caught.value)
 
 
 def test_a_missing_file_is_told():
     with pytest.raises(InputError, match="file of descriptions none.json does not exist"):
-        descriptions.check("none.json")
+        descriptions.check_prompts("none.json")
 
 
 def test_a_class_without_a_description_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"no description of 'chairs', 'lamp' \(did you mean 'chair'\?\)"):
-        descriptions.check(write(tmp_path, PLAIN), ["chairs", "tv stand", "lamp"])
+        descriptions.check_prompts(write(tmp_path, PLAIN), ["chairs", "tv stand", "lamp"])
 
 
 def test_the_shipped_ones_describe_the_40_classes_of_modelnet():

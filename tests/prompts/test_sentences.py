@@ -15,7 +15,7 @@ def test_braces_in_a_label_are_plain_text():
     assert prompts.sentences(["{0}"], ["a {}."]) == ["a {0}."]
 
 
-@pytest.mark.parametrize("name", prompts.names())
+@pytest.mark.parametrize("name", prompts.template_names())
 def test_every_set_has_distinct_templates_with_one_place(name):
     found = prompts.templates(name)
     assert len(found) == len(set(found)) >= 1

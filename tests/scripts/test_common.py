@@ -12,7 +12,7 @@ from pointclip._base.provenance import commit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "scripts"))
 
-import _common  # noqa: E402
+import _common
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 from pointclip.cameras import rigs
 from pointclip.errors import InputError
 from pointclip.feature_spec import FeatureSpec
-from pointclip.fusion.pooling import weighted_mean
+from pointclip.fusion.pooling import blended
 from pointclip.search import index as index_module
 from pointclip.search.index import Hit, Origin, ShapeIndex, nearest, write_index
 
@@ -102,7 +102,7 @@ def test_pooled_views_are_their_weighted_mean(tmp_path):
     views = normalize(torch.randn(4, 3, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
     weights = torch.tensor([2.0, 0.0, 1.0])
     expected = normalize(2 * views[:, 0] + views[:, 2], dim=-1)
-    torch.testing.assert_close(weighted_mean(views, weights), expected)
+    torch.testing.assert_close(blended(views, weights), expected)
 
 
 def _cut(path):

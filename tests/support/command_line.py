@@ -15,7 +15,7 @@ class Ran:
 
     @property
     def json(self):
-        """stdout as one JSON document."""
+        """Stdout as one JSON document."""
         return json.loads(self.out)
 
 

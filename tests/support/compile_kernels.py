@@ -7,9 +7,9 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from pointclip.ops.triton import mean as _triton_mean
 from pointclip.ops.triton import splat as _triton_splat
 from pointclip.ops.triton import splat_backward as _triton_splat_backward
+from pointclip.ops.triton import weighted_mean as _triton_mean
 from pointclip.ops.triton import zbuffer as _triton_zbuffer
 from pointclip.ops.triton.points import LAUNCH
 
@@ -33,7 +33,7 @@ KERNELS = [
 
 def ptx_of(kernel, constants: dict[str, int], dtype: str, capability: int) -> str:
     """Compile a kernel with every pointer of one dtype, but the integer buffers and the float32 front."""
-    types = {name: f"*{dtype}" for name in kernel.arg_names}
+    types = dict.fromkeys(kernel.arg_names, f"*{dtype}")
     types |= {"keys": "*i64", "nearest": "*i32", "front": "*fp32"}
     types |= dict.fromkeys(INTEGERS, "i32") | dict.fromkeys(STRIDES, "i64") | dict.fromkeys(FLOATS, "fp32")
     names = kernel.arg_names

@@ -10,16 +10,16 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch loads: a fork has one thread
 
-import torch  # noqa: E402
+import torch
 
-import pointclip as pc  # noqa: E402
-from pointclip.datasets.folder import ClassFolder  # noqa: E402
+import pointclip as pc
+from pointclip.datasets.folder import ClassFolder
 from pointclip.encoding import cached as features
-from pointclip.encoding.cached import Augmentation  # noqa: E402
+from pointclip.encoding.cached import Augmentation
 from pointclip.fewshot import resume as _resume
-from pointclip.heads.adapter import AdapterTrainer  # noqa: E402
-from pointclip.heads.recipe import Recipe  # noqa: E402
-from support.tiny_towers import register  # noqa: E402
+from pointclip.heads.adapter import AdapterTrainer
+from pointclip.heads.recipe import Recipe
+from support.tiny_towers import register
 
 
 def logged(function, word, log):

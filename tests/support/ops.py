@@ -1,7 +1,7 @@
 """Cases, tolerances and targets that the tests of the scatter ops share.
 
-The files ops/test_zbuffer, test_splat and test_mean hold what every backend has to do. They run here on the
-reference (and on CUDA where there is one), and test_triton runs them once more in Triton's interpreter.
+The files ops/test_zbuffer, test_splat and test_mean hold what every backend has to do. They run here on each backend
+of the CPU (and of CUDA where there is one), and test_triton runs them once more in Triton's interpreter.
 """
 
 import math
@@ -10,13 +10,19 @@ import os
 import pytest
 import torch
 
+from pointclip import ops
+
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 if INTERPRETED:
     TARGETS = [("triton", "cpu")]
-elif torch.cuda.is_available():
-    TARGETS = [("reference", "cpu"), ("reference", "cuda"), ("triton", "cuda")]
 else:
-    TARGETS = [("reference", "cpu")]
+    DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    TARGETS = [
+        (backend, device)
+        for device in DEVICES
+        for backend in ops.BACKENDS
+        if ops.why_not(backend, torch.empty(0, device=device)) is None
+    ]
 on_each_target = pytest.mark.parametrize(("backend", "device"), TARGETS)
 
 # (op, what) -> relative and absolute tolerance in float32; integers and depth of the z-buffer have none.

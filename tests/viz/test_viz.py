@@ -66,7 +66,7 @@ def test_a_picture_is_pasted_as_it_is():
     points = letter_f()
     picture = images.render(points[None], pc.views("pointclip-6"), images.style("depth"), TILE)[0, front : front + 1]
     sheet = pixels(viz.contact_sheet([viz.Panel("", picture, ("",))]))
-    rows, columns = (sheet[..., 0] < 240).nonzero()
+    rows, _columns = (sheet[..., 0] < 240).nonzero()
     dark = sheet[rows.min() : rows.min() + TILE, 16 : 16 + TILE, 0]
     expected = (picture[0, 0] * 255).round().numpy()
     assert np.abs(dark[2:-2, 2:-2].astype(int) - expected[2:-2, 2:-2]).mean() < 2

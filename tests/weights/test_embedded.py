@@ -92,7 +92,7 @@ def test_text_features_are_those_of_the_sentence_encoder(built):
 
 
 def test_a_long_sentence_is_cut(built):
-    model, tokenizer = built
+    _model, tokenizer = built
     assert tokenizer(["chair " * 1000]).shape == (1, embedded.MAX_TOKENS)
 
 

@@ -4,7 +4,7 @@ import torch
 import triton
 import triton.language as tl
 
-from pointclip.ops.reference.mean import average, divisor
+from pointclip.ops.reference.weighted_mean import average, divisor
 from pointclip.ops.triton.points import BLOCK, LAUNCH, centred, grid, on_device_of, read_points, which_points
 
 
