@@ -5,7 +5,7 @@ furniture and six packs of game and hobby meshes, all free for training.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,8 +27,8 @@ FOLDS = {  # left out together: packs of one maker are alike
     "BlendSwap": ("BlendSwap-CC-BY.sh3f",), "Scopia": ("Scopia.sh3f",), "basemesh": ("basemesh",),
     "quaternius": ("quaternius", "quaternius_old"), "kenney": ("kenney", "pmndrs"), "kaykit": ("kaykit",),
 }  # fmt: skip
-JUDGED = "ring", "sparse"  # kinds of pictures that are judged; the others are only learned from
-KINDS = {"ring": 3, "random": 2, "cloud": 2, "sparse": 3}
+LEARNED = {"ring": 3, "random": 2, "cloud": 2}  # kinds of pictures and how many of each
+SPARSE = {"sparse": 3}  # only judged, and only of furniture
 _RING = "ring-3"
 
 
@@ -68,8 +68,13 @@ def picture(shape: PointCloud, rig: Views, size: int) -> Tensor:
     return images.render_shape(shape, style=images.fitting_style(shape), views=rig, size=size)[0]
 
 
-def pictures(shape: MeshCloud, seed: int, size: int, kinds: tuple[str, ...] = tuple(KINDS)) -> dict[str, Tensor]:
-    """Draw all kinds of pictures of a mesh.
+def kinds_of(source: str) -> dict[str, int]:
+    """Name the kinds of pictures that are made of a source's shapes, with the number of each."""
+    return LEARNED | SPARSE if source.endswith(LIBRARY) else LEARNED
+
+
+def pictures(shape: MeshCloud, seed: int, size: int, kinds: Collection[str]) -> dict[str, Tensor]:
+    """Draw some kinds of pictures of a mesh.
 
     ``ring``: the mesh, three views. ``random``: the mesh from anywhere, once in another colour. ``cloud``: two clouds
     of 2,048 to 20,000 points without colours and normals, some partial, some noisy. ``sparse``: a clean cloud of
@@ -85,7 +90,7 @@ def pictures(shape: MeshCloud, seed: int, size: int, kinds: tuple[str, ...] = tu
         found["random"] = torch.cat([picture(shape, turned[0], size), picture(recolored(shape, rng), turned[1], size)])
     if "cloud" in kinds:
         clouds = [spoiled(sampled(shape, int(np.exp(rng.uniform(np.log(2048), np.log(20_000)))), rng), rng)
-                  for _ in range(KINDS["cloud"])]  # fmt: skip
+                  for _ in range(LEARNED["cloud"])]  # fmt: skip
         found["cloud"] = torch.cat([picture(cloud, random_views(rng, -5, 50), size) for cloud in clouds])
     if "sparse" in kinds:
         found["sparse"] = picture(sampled(shape, 2048, rng), ring, size)

@@ -22,17 +22,19 @@ import numpy as np
 import torch
 from _common import ASSETS, BENCH, birth_certificate, parser, percentages, write_csv
 from _names_head import Sentences, Settings, image_features, solve
-from _training_shapes import FOLDS, JUDGED, KINDS, LIBRARY, TABLE, Row, pictures, rows, shapes
+from _training_shapes import FOLDS, LIBRARY, TABLE, Row, kinds_of, pictures, rows, shapes
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from pointclip._base.files import whole
 from pointclip.datasets import FURNITURE_FOLDER, read_rows
+from pointclip.points import MeshCloud
 from pointclip.prompts import joined_meaning, meaning_sentences
 from pointclip.weights import embedded
 from pointclip.weights.embedded_head import Head, save_head
 from pointclip.weights.embedded_names import LabelNames
 
+JUDGED = "meshes", "clouds"  # clouds of 2,048 points of furniture, of 2,048 to 20,000 and partly spoiled of packs
 AT_ONCE = 25  # shapes between two savings
 
 
@@ -62,12 +64,12 @@ class Features:
         if not path.is_file():
             drawn = list(self._made(name, listed))
             with whole(path) as draft, draft.open("wb") as file:
-                joined = {kind: np.concatenate([part[kind] for part in drawn]) for kind in KINDS}
+                joined = {kind: np.concatenate([part[kind] for part in drawn]) for kind in kinds_of(name)}
                 np.savez(file, key=[row.path for row in listed], **joined)
         with np.load(path) as kept:
             if kept["key"].tolist() != [row.path for row in listed]:
                 raise SystemExit(f"{path} was made of another assets/shapes.csv: remove it")
-            return Source(name, listed, {kind: torch.from_numpy(kept[kind]).float() for kind in KINDS})
+            return Source(name, listed, {k: torch.from_numpy(kept[k]).float() for k in kinds_of(name)})
 
     def _made(self, name: str, listed: list[Row]) -> Iterator[dict[str, np.ndarray]]:
         folder = self.cache / "parts"
@@ -76,9 +78,10 @@ class Features:
         for start in range(0, len(listed), AT_ONCE):
             path = folder / f"{embedded.TRUNK}_{name}_{start}.npz"
             if not path.is_file():
-                some = [self._encoded(next(opened), seed) for seed in range(start, min(start + AT_ONCE, len(listed)))]
+                seeds, kinds = range(start, min(start + AT_ONCE, len(listed))), kinds_of(name)
+                some = [self._encoded(next(opened), seed, kinds) for seed in seeds]
                 with whole(path) as draft, draft.open("wb") as file:
-                    np.savez(file, **{kind: np.stack([one[kind] for one in some]) for kind in KINDS})
+                    np.savez(file, **{kind: np.stack([one[kind] for one in some]) for kind in kinds})
                 print(f"\r{name}: {start + len(some)} of {len(listed)}", end="", file=sys.stderr)
             with np.load(path) as kept:
                 yield dict(kept)
@@ -88,11 +91,11 @@ class Features:
         return next(k for k in starts if not (folder / f"{embedded.TRUNK}_{name}_{k}.npz").is_file())
 
     @torch.inference_mode()
-    def _encoded(self, shape, seed: int) -> dict[str, np.ndarray]:
-        drawn = pictures(shape, seed, embedded.IMAGE_SIZE)
-        stacked = (torch.cat([drawn[kind] for kind in KINDS]) - embedded.MEAN[0]) / embedded.STD[0]
+    def _encoded(self, shape: MeshCloud, seed: int, kinds: dict[str, int]) -> dict[str, np.ndarray]:
+        drawn = pictures(shape, seed, embedded.IMAGE_SIZE, kinds)
+        stacked = (torch.cat([drawn[kind] for kind in kinds]) - embedded.MEAN[0]) / embedded.STD[0]
         found = self.tower(stacked.contiguous(memory_format=torch.channels_last)).half().numpy()
-        return dict(zip(KINDS, np.split(found, np.cumsum(list(KINDS.values()))[:-1]), strict=True))
+        return dict(zip(kinds, np.split(found, np.cumsum(list(kinds.values()))[:-1]), strict=True))
 
 
 def trained(sources: list[Source], settings: Settings, sentences: Sentences) -> Head:
@@ -121,7 +124,7 @@ def label_features(head: Head, labels: list[str], sentences: Sentences) -> Tenso
 
 @dataclass(frozen=True)
 class Judged:
-    """What a head that never saw a source says of it: mean inner products (n, K) by kind of pictures, and truth."""
+    """What a head that never saw a source says of it: mean inner products (n, K) of meshes and clouds, and truth."""
 
     source: str
     products: dict[str, Tensor]
@@ -134,7 +137,8 @@ def judge(head: Head, source: Source, benchmark: dict[tuple[str, str], str], sen
     known = [benchmark.get((row.source, row.path)) if source.is_furniture else row.label for row in source.rows]
     which = torch.tensor([k for k, label in enumerate(known) if label is not None])
     text = label_features(head, labels, sentences)
-    found = {kind: (image_features(head, source.features[kind][which]) @ text.T).mean(1) for kind in JUDGED}
+    shown = {"meshes": source.features["ring"], "clouds": source.features.get("sparse", source.features["cloud"])}
+    found = {what: (image_features(head, made[which]) @ text.T).mean(1) for what, made in shown.items()}
     return Judged(source.name, found, torch.tensor([labels.index(label) for label in known if label is not None]))
 
 
