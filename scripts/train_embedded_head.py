@@ -172,12 +172,14 @@ def furniture(judged: list[Judged], kind: str) -> tuple[Tensor, Tensor]:
 
 
 def temperature(judged: list[Judged]) -> float:
-    """Choose the factor on inner products with the least cross-entropy, on furniture and packs, meshes and clouds."""
-    scales = torch.arange(20.0, 400.0, 2.0)
-    sets = [furniture(judged, kind) for kind in JUDGED]
-    sets += [(one.products[kind], one.target) for one in judged if not one.source.endswith(LIBRARY) for kind in JUDGED]
-    losses = [sum(cross_entropy(scale * logits, target).item() for logits, target in sets) for scale in scales]
-    return scales[int(torch.tensor(losses).argmin())].item()
+    """Choose the factor on inner products with the least cross-entropy: furniture counts as much as all packs."""
+    packs = [one for one in judged if not one.source.endswith(LIBRARY)]
+    scales, losses = np.arange(10.0, 100.0), []
+    for scale in scales:
+        loss = [cross_entropy(scale * logits, target) for logits, target in (furniture(judged, k) for k in JUDGED)]
+        others = [cross_entropy(scale * one.products[kind], one.target) for one in packs for kind in JUDGED]
+        losses.append(float(torch.stack(loss).mean() + torch.stack(others).mean()))
+    return float(scales[int(np.argmin(losses))])
 
 
 def calibration_error(logits: Tensor, target: Tensor, bins: int = 10) -> float:
