@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pointclip.heads import InterViewAdapter as InterViewAdapter
     from pointclip.model import PointCLIP as PointCLIP
     from pointclip.model import Prediction as Prediction
+    from pointclip.points import MeshCloud as MeshCloud
     from pointclip.points import PointCloud as PointCloud
     from pointclip.points import load as load
 
@@ -35,6 +36,7 @@ _HOME = {
     "FewShotResult": "fewshot",
     "InputError": "errors",
     "InterViewAdapter": "heads",
+    "MeshCloud": "points",
     "MissingDependency": "errors",
     "PointClipError": "errors",
     "WeightsError": "errors",

@@ -27,21 +27,6 @@ def _texel(pixels, height, width, start, u, v):
     )
 
 
-@inlined
-def _color(number, a, b, c, colors, which, uv, pixels, sizes):
-    """Give the colour of a place on a face, its texture counted."""
-    red = a * colors[number, 0, 0] + b * colors[number, 1, 0] + c * colors[number, 2, 0]
-    green = a * colors[number, 0, 1] + b * colors[number, 1, 1] + c * colors[number, 2, 1]
-    blue = a * colors[number, 0, 2] + b * colors[number, 1, 2] + c * colors[number, 2, 2]
-    if len(which) and which[number] >= 0:
-        image = which[number]
-        u = a * uv[number, 0, 0] + b * uv[number, 1, 0] + c * uv[number, 2, 0]
-        v = a * uv[number, 0, 1] + b * uv[number, 1, 1] + c * uv[number, 2, 1]
-        r, g, bl = _texel(pixels, sizes[image, 0], sizes[image, 1], sizes[image, 2], u, v)
-        red, green, blue = red * r, green * g, blue * bl
-    return red, green, blue
-
-
 @kernel
 def _paint(first, last, face, weights, light, ambient, colors, which, uv, pixels, sizes, background, step, out):
     share, colored = np.float32(1.0 / (step * step)), out.shape[1] == 3
@@ -61,8 +46,18 @@ def _paint(first, last, face, weights, light, ambient, colors, which, uv, pixels
                         if not colored:
                             red += lit
                             continue
-                        r, g, bl = _color(number, a, b, c, colors, which, uv, pixels, sizes)
-                        red, green, blue = red + lit * r, green + lit * g, blue + lit * bl
+                        x = y = z = np.float32(1)
+                        if len(which) and which[number] >= 0:
+                            at, size = uv[number], sizes[which[number]]
+                            u, v = (
+                                a * at[0, 0] + b * at[1, 0] + c * at[2, 0],
+                                a * at[0, 1] + b * at[1, 1] + c * at[2, 1],
+                            )
+                            x, y, z = _texel(pixels, size[0], size[1], size[2], u, v)
+                        a, b, c = lit * a, lit * b, lit * c
+                        red += x * (a * colors[number, 0, 0] + b * colors[number, 1, 0] + c * colors[number, 2, 0])
+                        green += y * (a * colors[number, 0, 1] + b * colors[number, 1, 1] + c * colors[number, 2, 1])
+                        blue += z * (a * colors[number, 0, 2] + b * colors[number, 1, 2] + c * colors[number, 2, 2])
                 out[view, 0, row, col] = red * share
                 if colored:
                     out[view, 1, row, col] = green * share

@@ -14,6 +14,7 @@ from pointclip.errors import InputError
 from pointclip.meshes.companions import companions
 from pointclip.meshes.geometry import Mesh, RawPoints
 from pointclip.meshes.gltf import checked_gltf
+from pointclip.meshes.loose import THICKNESS, beads, rods
 from pointclip.meshes.obj import tidied_obj
 from pointclip.meshes.paint import paint
 from pointclip.meshes.repair import REPAIR, sound
@@ -61,8 +62,14 @@ def from_scene(scene: Any, source: str) -> Mesh | RawPoints:
 
     parts: list[Mesh] = []
     clouds: list[RawPoints] = []
+    beside: list[RawPoints] = []
+    lines: list[np.ndarray] = []
     with np.errstate(all="ignore"):
         for geometry, matrix in _placed(scene):
+            if hasattr(geometry, "entities"):  # a trimesh path
+                corners = [_move(np.asarray(geometry.vertices)[line.points], matrix) for line in geometry.entities]
+                lines += [np.stack([line[:-1], line[1:]], axis=1) for line in corners]
+                continue
             if not isinstance(geometry, trimesh.Trimesh | trimesh.PointCloud):
                 continue
             _check_rows(source, geometry.vertices)
@@ -70,11 +77,21 @@ def from_scene(scene: Any, source: str) -> Mesh | RawPoints:
                 parts.append(_part(source, geometry, matrix))
             elif len(geometry.vertices):
                 clouds.append(_cloud(geometry, matrix))
+                beside += clouds[-1:] * isinstance(geometry, trimesh.PointCloud)
     if parts:
-        return sound(source, _join(parts))
+        return sound(source, _join(parts + _loose(parts, beside, lines)))
     if clouds:
         return _join_clouds(clouds)
     raise InputError(f"{source} holds no faces and no points: {REPAIR}")
+
+
+def _loose(parts: list[Mesh], clouds: list[RawPoints], lines: list[np.ndarray]) -> list[Mesh]:
+    """Make faces of the points and lines beside the faces."""
+    places = [part.vertices for part in parts] + [cloud.points for cloud in clouds]
+    everything = np.concatenate(places + [line.reshape(-1, 3) for line in lines])
+    thickness = THICKNESS * float(np.ptp(everything[np.isfinite(everything).all(axis=1)], axis=0).max(initial=0.0))
+    made = [beads(cloud.points, thickness, cloud.colors) for cloud in clouds]
+    return made + ([rods(np.concatenate(lines), thickness)] if lines else [])
 
 
 def _open(path: Path, kind: str, data: bytes, resolver: Any) -> Any:

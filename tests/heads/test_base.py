@@ -1,5 +1,7 @@
 """A head of one's own: how it learns, what is chosen, and how it is read again."""
 
+from typing import ClassVar
+
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ class Trained(Head):
     """A linear layer, trained by gradient descent from random weights."""
 
     settings = ({"steps": 0}, {"steps": 60})
+    asked: ClassVar[list[int]] = []
 
     def __init__(self, text, num_views, scale, bias=True):
         super().__init__(text, num_views, scale)
@@ -26,6 +29,7 @@ class Trained(Head):
 
     @classmethod
     def learn(cls, train, targets, text, scale, steps):
+        cls.asked.append(steps)
         head = cls(text, train.shape[2], scale, bias=False)
         optimizer = torch.optim.SGD(head.parameters(), lr=5.0)
         for _ in range(steps):
@@ -54,7 +58,9 @@ def test_a_head_is_trained_and_its_settings_are_chosen_on_validation():
     fitted = Method.of(Trained).fit(features, targets, text, features, targets)
     assert fitted.chosen == {"steps": 60} and fitted.val_accuracy == 1.0
     assert [record["steps"] for record in fitted.history] == [0, 60]
+    Trained.asked.clear()
     assert Method.of(Trained).fit(features, targets, text, only={"steps": 0}).chosen == {"steps": 0}
+    assert Trained.asked == [0]  # nothing is learned only to be left
     assert Trained.settings == ({"steps": 0}, {"steps": 60})
 
 
