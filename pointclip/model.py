@@ -36,7 +36,7 @@ class PointCLIP(StillModule):
         style: A style of :mod:`pointclip.images`, or ``"auto"``: ``color`` for meshes with colours, ``shaded`` for
             other meshes and where normals are known, else ``depth``.
         templates: Name of a template set of :mod:`pointclip.prompts`, a file of templates, templates, descriptions, or
-            ``"auto"``: the bare ``label`` for ``embedded``, whose head was trained on bare labels, else ``shape``.
+            ``"auto"``: ``meaning``, the label and its definition, for ``embedded``, else ``shape``.
         view_weights: (V,) non-negative; None weighs all views alike.
         adapter: A few-shot head to put behind the towers: it knows its classes and how to fuse the views.
         drop_outliers: Leave the few points far outside of all others (:func:`pointclip.points.far_outliers`) out of
@@ -66,7 +66,7 @@ class PointCLIP(StillModule):
         self.views = rig_named(views).to(clip.device)
         self.style = images.AUTO if style == images.AUTO else images.style(style)
         self.drop_outliers, self.surface = drop_outliers, images.check_surface(surface)
-        self.templates = templates if templates != "auto" else "label" if clip.name == "embedded" else "shape"
+        self.templates = templates if templates != "auto" else "meaning" if clip.name == "embedded" else "shape"
         chosen = fusion.uniform_weights(self.views.num_views) if view_weights is None else view_weights
         self.register_buffer("view_weights", fusion.check_weights(chosen, self.views.num_views).to(clip.device))
         if adapter is not None:

@@ -61,6 +61,7 @@ TESTED_IN = {
     "datasets": {
         "cli/test_search": "files",
         "datasets/test_folder": "listed",
+        "datasets/test_shapes": "psb",
         "datasets/test_modelnet": "hdf5 protocol",
         "reading/test_clouds": "paths",
     },
@@ -105,6 +106,7 @@ TESTED_IN = {
     "search": {"cli/test_search": "retrieval"},
     "viz": {"viz/test_viz": "panels sheet turntable window"},
     "weights": {
+        "weights/test_embedded": "embedded_head embedded_names",
         "weights/test_errors": "companions hub files",
         "weights/test_loading": "normalization openclip skip_init",
     },

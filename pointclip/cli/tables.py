@@ -25,7 +25,7 @@ def templates() -> Sequence[str]:
     """Name the template sets and the descriptions that are shipped."""
     from pointclip import prompts
 
-    return ["auto", *prompts.template_names(), *prompts.SHIPPED]
+    return ["auto", *prompts.template_names(), prompts.MEANING, *prompts.SHIPPED]
 
 
 def datasets() -> Sequence[str]:

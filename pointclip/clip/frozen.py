@@ -19,7 +19,17 @@ from pointclip.clip import precision as precisions
 from pointclip.clip.still import StillModule
 from pointclip.clip.towers import VisionTower
 from pointclip.errors import InputError
-from pointclip.prompts import Prompts, class_sentences, mean_direction
+from pointclip.prompts import (
+    MEANING,
+    Meaning,
+    Prompts,
+    class_sentences,
+    joined_meaning,
+    mean_direction,
+    meaning_sentences,
+    nearest_sense,
+    senses,
+)
 from pointclip.weights import LoadedModel
 
 FEATURES = ("unit", "raw")
@@ -174,8 +184,9 @@ class FrozenClip(StillModule):
 
         Args:
             labels: K class names; underscores become spaces.
-            templates: A template set of :mod:`pointclip.prompts`, a file of templates, or templates; or what the
-                classes look like, as of :func:`pointclip.prompts.read_descriptions`.
+            templates: A template set of :mod:`pointclip.prompts`, a file of templates, or templates; what the classes
+                look like, as of :func:`pointclip.prompts.read_descriptions`; or ``"meaning"``, the label with its
+                definition, as of :mod:`pointclip.prompts.meanings`.
 
         Returns:
             (K, C) float32, unit length, on the towers' device.
@@ -188,19 +199,39 @@ class FrozenClip(StillModule):
             sentences and weights; a damaged file is made anew.
         """
         sentences = class_sentences(labels, templates)
-        key = hashlib.sha256(json.dumps([self.identity, sentences]).encode()).hexdigest()
+        by_meaning = templates == MEANING
+        key = hashlib.sha256(json.dumps([self.identity, sentences, *[MEANING] * by_meaning]).encode()).hexdigest()
         if key not in self._labels:
-            self._labels[key] = self._kept_labels(key, sentences)
+            join = joined_meaning if by_meaning else lambda one: mean_direction(one[None])[0]
+            self._labels[key] = self._kept_labels(key, sentences, join)
         return self._labels[key].to(self.device, copy=True)
 
-    def _kept_labels(self, key: str, sentences: Sequence[Sequence[str]]) -> Tensor:
+    def meanings(self, labels: Sequence[str]) -> list[Meaning]:
+        """Say what :meth:`encode_labels` tells the text tower about each label with the templates ``"meaning"``.
+
+        Args:
+            labels: K class names.
+
+        Returns:
+            For each, the sense that is told; one without a definition where none is known.
+
+        Raises:
+            InputError: A label is empty or there twice.
+        """
+        found = []
+        for label, texts in zip(labels, meaning_sentences(labels), strict=True):
+            best = nearest_sense(self.encode_sentences(texts))
+            found.append(Meaning(texts[0]) if best is None else senses(label)[best])
+        return found
+
+    def _kept_labels(self, key: str, sentences: Sequence[Sequence[str]], join: Callable[[Tensor], Tensor]) -> Tensor:
         path = cache_folder("text") / f"{key[:40]}.safetensors"
         found = read_tensor(path)
         if found is None or found.ndim != 2 or len(found) != len(sentences):
             every = self.encode_sentences([text for texts in sentences for text in texts]).split(
                 list(map(len, sentences))
             )
-            found = torch.cat([mean_direction(one[None]) for one in every]).cpu()
+            found = torch.stack([join(one) for one in every]).cpu()
             write_tensor(path, found)
         return found
 

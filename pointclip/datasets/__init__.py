@@ -9,7 +9,9 @@ from pointclip.datasets.modelnet import open_modelnet
 from pointclip.datasets.opening import open_dataset, opener
 from pointclip.datasets.paths import Item, find_shapes, unread
 from pointclip.datasets.protocol import UNREADABLE, Dataset, fingerprint_of, id_of, label_of
+from pointclip.datasets.psb import ClassFile
 from pointclip.datasets.scanobjectnn import ScanObjectNN
+from pointclip.datasets.shapes import ShapePack
 from pointclip.datasets.sweethome3d import FURNITURE_FOLDER, SweetHome3D, extract, read_rows
 from pointclip.datasets.table import SOURCES, Source, dataset_names
 
@@ -17,6 +19,7 @@ __all__ = [
     "FURNITURE_FOLDER",
     "SOURCES",
     "UNREADABLE",
+    "ClassFile",
     "ClassFolder",
     "Dataset",
     "Entry",
@@ -26,6 +29,7 @@ __all__ = [
     "ListedFiles",
     "PathTable",
     "ScanObjectNN",
+    "ShapePack",
     "Source",
     "SweetHome3D",
     "as_dataset",

@@ -29,8 +29,9 @@ def open_dataset(
     Args:
         name: ``"modelnet40:FOLDER"`` or ``"modelnet10:FOLDER"`` (meshes, HDF5 or clouds with normals: the layout is
             recognised), ``"scanobjectnn-obj_only:FOLDER"`` (or ``-obj_bg``, ``-pb_t50_rs``; without a variant
-            ``obj_only``), ``"sweethome3d"`` or ``"sweethome3d:FOLDER"``, a folder with a folder of shapes per class, or
-            a ``.csv`` file with the columns path, label and perhaps split.
+            ``obj_only``), ``"sweethome3d"`` or ``"sweethome3d:FOLDER"``, ``"shapes:PACK.npz.xz"`` (many small meshes
+            in one file), ``"psb:test.cla"`` (the layout of the Princeton Shape Benchmark), a folder with a folder of
+            shapes per class, or a ``.csv`` file with the columns path, label and perhaps split.
         split: ``"train"``, ``"val"``, ``"test"`` or ``"all"``, as far as the dataset has it; None takes ``train``, or
             all of an unsplit set.
         num_points: Points drawn on a mesh, and most kept of a cloud.

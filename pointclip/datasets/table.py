@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pointclip._base.checks import nearest
-from pointclip.datasets import modelnet, scanobjectnn, sweethome3d
+from pointclip.datasets import modelnet, psb, scanobjectnn, shapes, sweethome3d
 from pointclip.datasets.protocol import Dataset
 from pointclip.errors import DatasetError
 
@@ -32,7 +32,7 @@ class Source(Protocol):
         ...
 
 
-SOURCES: list[Source] = [modelnet, scanobjectnn, sweethome3d]
+SOURCES: list[Source] = [modelnet, psb, scanobjectnn, shapes, sweethome3d]
 
 
 def dataset_names() -> tuple[str, ...]:

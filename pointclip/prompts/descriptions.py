@@ -10,8 +10,10 @@ from pointclip._base.assets import asset
 from pointclip._base.checks import nearest
 from pointclip.errors import InputError
 from pointclip.prompts import sentences as prompts
+from pointclip.prompts.meanings import MEANING, meaning_sentences
 
 SHIPPED = {"modelnet40-descriptions": "labels/modelnet40_descriptions.json"}
+_OTHERS = (MEANING, *SHIPPED)
 _FORM = 'write {"chair": ["a seat with a back and four legs"], ...}'
 Prompts = str | Path | Sequence[str] | Mapping[str, Any]
 
@@ -67,12 +69,12 @@ class Descriptions:
 
 
 def class_sentences(labels: Sequence[str], source: Prompts) -> list[tuple[str, ...]]:
-    """Give the sentences that stand for each class, whose embeddings are averaged.
+    """Give the sentences that stand for each class, whose embeddings are averaged; of meanings, see there.
 
     Args:
         labels: K class names; they are cleaned first.
-        source: Descriptions, as of :func:`read`; or a template set, a file of templates, or templates, as of
-            :func:`pointclip.prompts.sentences.templates`.
+        source: Descriptions, as of :func:`read`; ``"meaning"``, as of :func:`pointclip.prompts.meaning_sentences`; or
+            a template set, a file of templates, or templates, as of :func:`pointclip.prompts.sentences.templates`.
 
     Returns:
         K tuples of at least one sentence.
@@ -84,9 +86,11 @@ def class_sentences(labels: Sequence[str], source: Prompts) -> list[tuple[str, .
         >>> class_sentences(["cup", "tv_stand"], "single")
         [('a photo of a cup.',), ('a photo of a tv stand.',)]
     """
+    if source == MEANING:
+        return meaning_sentences(labels)
     if are_descriptions(source):
         return read_descriptions(source).sentences(labels)
-    forms = prompts.templates(cast(Any, source), tuple(SHIPPED))
+    forms = prompts.templates(cast(Any, source), _OTHERS)
     return [tuple(prompts.sentences([name], forms)) for name in prompts.clean_labels(labels)]
 
 
@@ -99,8 +103,10 @@ def check_prompts(source: Prompts, labels: Sequence[str] = ()) -> None:
     Example:
         >>> check_prompts({"cup": ["round"]}, ["cup"])
     """
+    if source == MEANING:
+        return
     if not are_descriptions(source):
-        prompts.templates(cast(Any, source), tuple(SHIPPED))
+        prompts.templates(cast(Any, source), _OTHERS)
         return
     found = read_descriptions(source)
     if labels:

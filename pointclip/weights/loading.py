@@ -191,7 +191,7 @@ def available(cache_dir: str | Path | None = None) -> list[Available]:
 
 
 def _load_embedded() -> LoadedModel:
-    head = embedded.read_head()
+    head = embedded.shipped_head()
     with _hub.offline():
         model, tokenizer = embedded.build(head)
     return LoadedModel(
@@ -201,7 +201,7 @@ def _load_embedded() -> LoadedModel:
         image_size=embedded.IMAGE_SIZE,
         mean=embedded.MEAN,
         std=embedded.STD,
-        logit_scale=None if head.logit_scale is None else math.exp(head.logit_scale),
+        logit_scale=math.exp(head.logit_scale),
         identity=embedded.identity(head),
         source=embedded.SOURCE,
         licence=embedded.LICENCE,
