@@ -148,3 +148,12 @@ def solve(
 def image_features(head: Head, pictures: Tensor) -> Tensor:
     """Give the features (..., V, C) of pictures whose features of the image tower are (..., V, D)."""
     return ImageNames(head, *embedded.imagenet_classifier())(pictures)
+
+
+def calibration_error(logits: Tensor, target: Tensor, bins: int = 10) -> float:
+    """Give the expected calibration error in per cent."""
+    sure, best = logits.softmax(-1).max(-1)
+    place = (sure * bins).long().clamp(max=bins - 1)
+    right = (best == target).float()
+    gaps = [(right[place == k].sum() - sure[place == k].sum()).abs() for k in range(bins)]
+    return round(100 * torch.stack(gaps).sum().item() / len(target), 1)

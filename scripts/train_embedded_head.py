@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from _common import ASSETS, BENCH, birth_certificate, parser, percentages, write_csv
-from _names_head import Sentences, Settings, image_features, solve
+from _names_head import Sentences, Settings, calibration_error, image_features, solve
 from _training_shapes import FOLDS, LIBRARY, TABLE, Row, kinds_of, pictures, rows, shapes
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -180,15 +180,6 @@ def temperature(judged: list[Judged]) -> float:
         others = [cross_entropy(scale * one.products[kind], one.target) for one in packs for kind in JUDGED]
         losses.append(float(torch.stack(loss).mean() + torch.stack(others).mean()))
     return float(scales[int(np.argmin(losses))])
-
-
-def calibration_error(logits: Tensor, target: Tensor, bins: int = 10) -> float:
-    """Give the expected calibration error in per cent."""
-    sure, best = logits.softmax(-1).max(-1)
-    place = (sure * bins).long().clamp(max=bins - 1)
-    right = (best == target).float()
-    gaps = [(right[place == k].sum() - sure[place == k].sum()).abs() for k in range(bins)]
-    return round(100 * torch.stack(gaps).sum().item() / len(target), 1)
 
 
 def main() -> None:
