@@ -57,7 +57,7 @@ TESTED_IN = {
         "fewshot/test_conversion": "convert",
         "test_additions": "models tables",
     },
-    "clip": {"clip/test_towers": "folding patches precision", "test_model": "still"},
+    "clip": {"clip/test_towers": "folding patches precision", "clip/test_frozen": "device", "test_model": "still"},
     "datasets": {
         "cli/test_search": "files",
         "datasets/test_folder": "listed",

@@ -16,6 +16,7 @@ from pointclip._base.checks import check_floating, check_shape, nearest
 from pointclip._base.threads import spread
 from pointclip.clip import patches as background
 from pointclip.clip import precision as precisions
+from pointclip.clip.device import pick_device
 from pointclip.clip.still import StillModule
 from pointclip.clip.towers import VisionTower
 from pointclip.errors import InputError
@@ -288,27 +289,6 @@ def check_features(features: str) -> None:
     """
     if features not in FEATURES:
         raise InputError(f"features={features!r} is unknown: {nearest(features, FEATURES)}")
-
-
-def pick_device(device: str | torch.device) -> torch.device:
-    """Turn a device's name into a device; ``"auto"`` is CUDA where there is one, else the CPU.
-
-    Raises:
-        InputError: There is no such device here.
-
-    Example:
-        >>> pick_device("cpu")
-        device(type='cpu')
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0][:160]
-        raise InputError(f"device {str(device)!r} cannot be used here ({reason}): use 'cpu' or 'auto'") from error
-    return found
 
 
 def _without_image_tower(model: Any) -> nn.Module:
