@@ -137,8 +137,9 @@ class Judged:
     target: Tensor
 
 
-def judge(head: Head, source: Source, benchmark: dict[tuple[str, str], str], sentences: Sentences) -> Judged:
+def judge(head: Head, source: Source, sentences: Sentences) -> Judged:
     """Judge one source: furniture by the benchmark's classes, a pack by its own labels."""
+    benchmark = {(row.archive, row.model): row.label for row in read_rows()}
     labels = sorted(set(benchmark.values())) if source.is_furniture else sorted({row.label for row in source.rows})
     known = [benchmark.get((row.source, row.path)) if source.is_furniture else row.label for row in source.rows]
     which = torch.tensor([k for k, label in enumerate(known) if label is not None])
@@ -151,11 +152,10 @@ def judge(head: Head, source: Source, benchmark: dict[tuple[str, str], str], sen
 
 def validate(sources: list[Source], settings: Settings, sentences: Sentences) -> list[Judged]:
     """Leave out each fold once."""
-    benchmark = {(row.archive, row.model): row.label for row in read_rows() if row.split == "train"}
     found = []
     for left_out in FOLDS.values():
         head = trained([source for source in sources if source.name not in left_out], settings, sentences)
-        found += [judge(head, source, benchmark, sentences) for source in sources if source.name in left_out]
+        found += [judge(head, source, sentences) for source in sources if source.name in left_out]
     return found
 
 
