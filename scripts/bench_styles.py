@@ -6,8 +6,8 @@
 The test split is never opened. Validation leaves one library out, as scripts/train_embedded_head.py does: for each of
 BlendSwap-CC-BY and Scopia, heads are made without it and scored on it, over all 71 labels. Two heads for each row:
 ``untrained`` knows ImageNet's 1000 classes and their names, no mesh; ``trained`` has besides seen the furniture of the
-other libraries, drawn in the same style and rig. Features of the frozen trunk are kept in --cache, one file for each style
-and rig, so a run that was stopped goes on where it was. Written: assets/bench/styles.csv (--out).
+other libraries, drawn in the same style and rig. Features of the frozen trunk are kept in --cache, one file for each
+style and rig, so a run that was stopped goes on where it was. Written: assets/bench/styles.csv (--out).
 """
 
 import hashlib

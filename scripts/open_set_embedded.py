@@ -3,8 +3,8 @@
     python scripts/open_set_embedded.py --root /usr/share/sweethome3d/furniture --packs FOLDER
 
 The head of ``embedded`` was trained on the train split among others, so ``pointclip eval sweethome3d --reject`` chooses
-temperature and threshold on answers that are too good. Here they are chosen on answers of heads of the same settings that were
-trained without the library of the shapes they answer (262 of the 287 train meshes). Features of the training
+temperature and threshold on answers that are too good. Here they are chosen on answers of heads of the same settings
+that were trained without the library of the shapes they answer (262 of the 287 train meshes). Features of the training
 shapes are those that train_embedded_head.py keeps (--cache). Both ways are then judged with the
 shipped head on the test split, with a fifth of its classes struck off the list, once for each seed. Written: a row for
 each seed and way of choosing, --out.

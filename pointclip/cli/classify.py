@@ -71,7 +71,7 @@ def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _
         root = None if outputs.save_views is None else check_folder(outputs.save_views)
         network = None if all(item.error for item in items) else _options.load_network(chosen)
         if network is not None and not outputs.json:
-            _console.say_note(_options.about(network))
+            _console.say_note(_options.about(network, () if network.head is not None else chosen.labels))
         bar = stack.enter_context(_console.progress(len(items)))
         tell = _teller(outputs.json, len(items))
         rows, faults = [], []

@@ -260,10 +260,15 @@ def named_network(name: str, **how: Any) -> "PointCLIP":
     return PointCLIP.from_pretrained(name, **how)
 
 
-def about(network: "PointCLIP") -> str:
-    """Word what a model is and where it runs."""
+def about(network: "PointCLIP", labels: tuple[str, ...] = ()) -> str:
+    """Word what a model is, where it runs, and which labels it has no meaning for."""
+    from pointclip.prompts import MEANING, unknown_labels
+
     known = f"{network.clip.name} on {network.device}, {network.clip.precision.name}"
-    return f"{known}: a small default that needs no network, not CLIP" if network.clip.name == "embedded" else known
+    known += ": a small default that needs no network, not CLIP" * (network.clip.name == "embedded")
+    strange = unknown_labels(labels) if labels and network.templates == MEANING else []
+    named = ", ".join(strange)
+    return f"{known}; it knows no meaning of {named}: name a more common kind of thing" if strange else known
 
 
 def class_names(asked: Shared) -> tuple[str, ...]:
