@@ -23,6 +23,12 @@ class ImageNames(nn.Module):
         class_bias: (M,).
     """
 
+    weight: Tensor
+    bias: Tensor
+    class_weight: Tensor
+    class_bias: Tensor
+    basis: Tensor
+
     def __init__(self, head: Head, class_weight: Tensor, class_bias: Tensor) -> None:
         super().__init__()
         self.share = head.share
@@ -46,6 +52,10 @@ class LabelNames(nn.Module):
     Args:
         head: What was trained.
     """
+
+    names: Tensor
+    classes: Tensor
+    basis: Tensor
 
     def __init__(self, head: Head) -> None:
         super().__init__()
