@@ -21,6 +21,7 @@ _TREATMENTS = {  # what they are usually, and how the command line asks for the 
     "skip_background": (False, "--skip-background"),
     "pose": ("given", "--pose search"),
     "surface": ("auto", ""),
+    "features": ("unit", "features='raw', as of fit --features raw"),
 }
 
 
@@ -43,6 +44,7 @@ class FeatureSpec:
         skip_background: Whether the blank parts of pictures were left out of the image tower.
         pose: ``"given"``, or ``"search"`` for the views of all six axes as up.
         surface: What meshes are drawn from: ``"auto"``, ``"triangles"``, ``"points"``. Version 0.1 knew points alone.
+        features: ``"unit"``, or ``"raw"``: the length that the image tower gives them.
     """
 
     model: str
@@ -59,6 +61,7 @@ class FeatureSpec:
     skip_background: bool = False
     pose: str = "given"
     surface: str = "points"
+    features: str = "unit"
 
     @classmethod
     def of(cls, model: str, identity: str, views: Views, style: images.Style | str, **others: Any) -> "FeatureSpec":
@@ -91,6 +94,7 @@ class FeatureSpec:
         """Describe what a loaded encoder makes of a rig and a style."""
         of_clip = {"image_size": clip.image_size, "mean": list(clip.mean), "std": list(clip.std)}
         of_clip |= {"precision": clip.precision.name, "skip_background": clip.skip_background}
+        of_clip |= {"features": clip.features}
         return cls.of(clip.name, clip.identity, views, style, **of_clip, drop_outliers=drop_outliers, surface=surface)
 
     @property
@@ -100,6 +104,8 @@ class FeatureSpec:
         known["cameras"] = {name: part for name, part in self.cameras.items() if name != "names"}
         if self.settings:  # say it all, whatever the style is called
             del known["style"]
+        if self.features == "unit":  # the key is that of the versions that knew no other
+            del known["features"]
         del known["model"], known["rig"]
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
 

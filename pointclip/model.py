@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,11 @@ from pointclip.prompts import Prompts, clean_labels
 DEFAULT_VIEWS = "ring-6"
 DEFAULT_STYLE = images.AUTO
 DEFAULT_TEMPLATES = "auto"
+_USUAL = DEFAULT_VIEWS, DEFAULT_STYLE, "auto"
 
 
 class PointCLIP(StillModule):
-    """Recognise 3D shapes with a frozen 2D vision-language model (after PointCLIP, Zhang et al., CVPR 2022).
-
-    Usually made by :meth:`from_pretrained`.
+    """Recognise 3D shapes with a frozen 2D vision-language model (PointCLIP, CVPR 2022), see :meth:`from_pretrained`.
 
     Args:
         clip: The frozen image and text towers.
@@ -62,15 +62,13 @@ class PointCLIP(StillModule):
         surface: str = "auto",
     ) -> None:
         super().__init__()
-        self.clip = clip
+        self.clip = clip if adapter is None else clip.giving(adapter.spec.features)
         self.views = rig_named(views).to(clip.device)
         self.style = images.AUTO if style == images.AUTO else images.style(style)
         self.drop_outliers, self.surface = drop_outliers, images.check_surface(surface)
-        fitting = "meaning" if clip.name == "embedded" else "shape"
-        self.templates = fitting if templates == "auto" else templates
-        num_views = self.views.num_views
-        chosen = fusion.uniform_weights(num_views) if view_weights is None else view_weights
-        self.register_buffer("view_weights", fusion.check_weights(chosen, num_views).to(clip.device))
+        self.templates = templates if templates != "auto" else "meaning" if clip.name == "embedded" else "shape"
+        chosen = fusion.uniform_weights(self.views.num_views) if view_weights is None else view_weights
+        self.register_buffer("view_weights", fusion.check_weights(chosen, self.views.num_views).to(clip.device))
         if adapter is not None:
             adapter.spec.refuse_another(self.feature_spec, adapter.path)
         self.again: Callable[..., PointCLIP] | None = None  # loads the same model in another process
@@ -92,6 +90,8 @@ class PointCLIP(StillModule):
         drop_outliers: bool = True,
         skip_background: bool = False,
         surface: str | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
     ) -> "PointCLIP":
         """Load a pretrained model by name.
 
@@ -107,6 +107,8 @@ class PointCLIP(StillModule):
             drop_outliers: False draws even the few points far outside of all others, which shrinks the shape.
             skip_background: Leave out the patches that see only background: faster, and not quite the same features.
             surface: What meshes are drawn from, see :class:`PointCLIP`; None is the adapter's, else ``"auto"``.
+            mean: Three numbers in place of the model's own; a file of ``ViT-L-14`` needs these and ``std``.
+            std: See ``mean``.
 
         Returns:
             The model, in evaluation mode, every tower parameter frozen.
@@ -121,17 +123,16 @@ class PointCLIP(StillModule):
             6
         """
         few_shot = adapter if adapter is None or isinstance(adapter, Checkpoint) else load_checkpoint(adapter)
-        spec = None if few_shot is None else few_shot.spec
-        usual = (DEFAULT_VIEWS, DEFAULT_STYLE, "auto") if spec is None else (spec.views, spec.drawn, spec.surface)
+        usual = (few_shot.spec.views, few_shot.spec.drawn, few_shot.spec.surface) if few_shot else _USUAL
         views = rig_named(usual[0] if views is None else views)
         style, surface = usual[1] if style is None else style, usual[2] if surface is None else surface
         style = images.AUTO if style == images.AUTO else images.style(style)
-        clip = FrozenClip(weights.load(name), device=device, precision=precision, skip_background=skip_background)
-        treated: dict[str, Any] = {"adapter": few_shot, "drop_outliers": drop_outliers, "surface": surface}
-        made = cls(clip, views, style, templates, **treated)
+        seen = weights.load(name, mean=mean, std=std)
+        clip = FrozenClip(seen, device=device, precision=precision, skip_background=skip_background)
+        made = cls(clip, views, style, templates, None, few_shot, drop_outliers, surface)
+        treated = {"drop_outliers": drop_outliers, "surface": surface, "skip_background": skip_background}
         again = partial(cls.from_pretrained, name, views=views, style=style, templates=templates, adapter=adapter)
-        again = partial(again, drop_outliers=drop_outliers, skip_background=skip_background, surface=surface)
-        made.again = partial(again, device=device, precision=precision)
+        made.again = partial(again, device=device, precision=precision, mean=mean, std=std, **treated)
         return made
 
     @property
@@ -180,7 +181,7 @@ class PointCLIP(StillModule):
         """Encode every view of every shape, given as to :meth:`render`.
 
         Returns:
-            (B, V, C) float32, unit length.
+            (B, V, C) float32, unit length; as the tower gives them where the adapter takes raw ones.
 
         Raises:
             InputError: As :meth:`render`.
@@ -246,7 +247,7 @@ class PointCLIP(StillModule):
             return self.head(features)
         if text is None:
             raise InputError("without an adapter text_features are needed: pass model.encode_labels([...])")
-        return fusion.fuse(features, text, self.view_weights, self.clip.logit_scale)
+        return fusion.fuse(self.clip.unit(features), text, self.view_weights, self.clip.logit_scale)
 
     @torch.no_grad()
     def classify(
@@ -278,19 +279,18 @@ class PointCLIP(StillModule):
             self.few_shot.check_labels(wanted)
         classes = tuple(map(str, known if labels is None else labels))
         text = self.encode_labels(classes) if self.head is None else self.head.text
-        found = [self._predict(as_cloud(one), classes, text, top_k, pose) for one in (cloud if many else [cloud])]
+        found = []
+        for shape in map(as_cloud, cloud if many else [cloud]):
+            features = torch.cat([self.encode_views(shape.turned(up)) for up in ups_of(pose)])
+            found.append(replace(self.predict(features, classes, text, top_k, pose), name=shape.name))
         return found if many else found[0]
 
-    def _predict(
-        self, cloud: PointCloud, classes: tuple[str, ...], text: Tensor, top_k: int | None, pose: str
-    ) -> Prediction:
-        """Predict with each axis that the pose allows as up; of several the most confident prediction is kept."""
-        tried = []
-        shared = {"name": cloud.name, "view_weights": self.view_weights.float().cpu(), "view_names": self.views.names}
-        for up in ups_of(pose):
-            features = self.encode_views(cloud.turned(up))
-            alone = fusion.view_logits(features, text, self.clip.logit_scale)[0]
-            tried.append(Prediction.of(self.logits(features, text)[0], alone, classes, top_k, up=up, **shared))
+    def predict(self, seen: Tensor, classes: Sequence[str], text: Tensor, top_k: int | None, pose: str) -> Prediction:
+        """Predict from view features (U, V, C), one for each axis that the pose takes as up: the most confident."""
+        of_model = {"view_weights": self.view_weights.float().cpu(), "view_names": self.views.names}
+        alone = fusion.view_logits(self.clip.unit(seen), text, self.clip.logit_scale)
+        rows = zip(ups_of(pose), self.logits(seen, text), alone, strict=True)
+        tried = [Prediction.of(row, views, tuple(classes), top_k, up=up, **of_model) for up, row, views in rows]
         return max(tried, key=lambda prediction: prediction.probs[0])
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "PointCLIP":

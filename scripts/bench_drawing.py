@@ -19,7 +19,7 @@ import torch
 
 import pointclip as pc
 from pointclip import images
-from pointclip.datasets import sweethome3d
+from pointclip.datasets import SweetHome3D
 from pointclip.points import MeshCloud, PointCloud, sample_surface
 
 SIZE = 224
@@ -45,18 +45,17 @@ def _shapes(given: Any) -> list[MeshCloud]:
         paths = sorted((_common.ASSETS / "meshes").glob("*.[ogO]*"))
         found = [pc.load(path) for path in paths if path.suffix in (".obj", ".off", ".glb")]
     else:
-        dataset = sweethome3d.SweetHome3D(given.root)
+        dataset = SweetHome3D(given.root)
         found = [dataset.item(index)[0] for index in range(min(given.shapes, len(dataset)))]
     return [shape for shape in found if isinstance(shape, MeshCloud)]
 
 
 def _measured(given: Any) -> dict[str, list[float]]:
-    rig = pc.views("ring-6")
+    rig, grey = pc.views("ring-6"), images.style("shaded")
     found: dict[str, list[float]] = {}
     for shape in _shapes(given):
         bare = PointCloud(shape.points, shape.normals).subset(given.cloud_points)
         style = images.fitting_style(shape)
-        grey = images.style("shaded")
         tasks: dict[str, Callable[[], Any]] = {
             "triangles, auto": lambda s=shape, t=style: images.render_mesh(_fresh(s), rig, t, SIZE),  # type: ignore[misc]
             "triangles, shaded": lambda s=shape: images.render_mesh(_fresh(s), rig, grey, SIZE),  # type: ignore[misc]

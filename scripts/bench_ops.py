@@ -1,11 +1,13 @@
-"""Time the scatter ops on every backend this machine has, and write a CSV.
+"""Time the ops on every backend this machine has, and write a CSV.
 
 Each row compares an op with (a) the memory floor: the time to fill its output buffers once and to read them once, and
-(b) a naive loop over clouds and views. On CUDA the bytes that have to move are also set against the measured copy
-bandwidth. ``cpu_ms`` is the processor time of one call, all threads together, which other programs on the machine
-disturb least; ``load`` is their number when the run began; ``peak_mb`` is the largest memory of the process so far
-(of the GPU's allocator on CUDA), the points and torch included. Example:
-``python scripts/bench_ops.py --out assets/bench/ops_cpu.csv``.
+(b) a naive loop over clouds and views; ``times_reference`` says how many times faster the backend is than plain
+torch. ``rasterize`` draws as many triangles as ``num_points`` says, on the whole twice as large as the picture. On
+CUDA the bytes that have to move are also set against the measured copy bandwidth. ``cpu_ms`` is the processor time of
+one call, all threads together, which other programs on the machine disturb least; ``load`` is their number when the
+run began; ``peak_mb`` is the largest memory of the process so far (of the GPU's allocator on CUDA), the points and
+torch included.
+Example: ``python scripts/bench_ops.py --out assets/bench/ops_cpu.csv``.
 """
 
 import argparse
@@ -41,9 +43,12 @@ def main() -> None:
     backends = [name for name in ops.BACKENDS if ops.why_not(name, torch.empty(0, device=device)) is None]
     rows = []
     for backend, case in itertools.product(backends, cases(args)):
+        if backend == "reference" and case[0] == "rasterize" and case[1] * case[3] > 20_000:
+            continue  # takes minutes
         figures = measure(backend, device, *case)
         rows.append(birth | figures)
         print({name: value for name, value in figures.items() if value != ""}, flush=True)
+    compare(rows)
     write_csv(args.out, rows)
 
 
@@ -51,16 +56,18 @@ def cases(args: argparse.Namespace) -> list[tuple[str, int, int, int, float]]:
     """List (op, B, V, N, radius); a splat is left out where it would take minutes on a CPU."""
     if args.targets:
         sizes = [(16, 6, 1_024), (16, 6, 10_000), (64, 6, 2_048), (8, 6, 100_000)]
-        return [("zbuffer", *size, 0.0) for size in sizes]
+        return [
+            (op, *size, 0.0) for op in ("zbuffer", "rasterize") for size in sizes if op == "zbuffer" or size[0] < 64
+        ]
     if args.linear:
-        return [("zbuffer", 1, 6, 10**power, 0.0) for power in range(3, 8)]
+        return [(op, 1, 6, 10**power, 0.0) for op in ("zbuffer", "rasterize") for power in range(3, 8)]
     found: list[tuple[str, int, int, int, float]] = []
     for num_points, (num_clouds, num_views) in itertools.product(COUNTS[: 2 if args.quick else None], BATCHES):
         size = (num_clouds, num_views, num_points)
         if num_clouds * num_points > 1_600_000:
             continue
         found += [("zbuffer", *size, radius) for radius in RADII]
-        found.append(("weighted_mean", *size, 0.0))
+        found += [("weighted_mean", *size, 0.0), ("rasterize", *size, 0.0)]
         if num_clouds * num_points <= 160_000 or args.device == "cuda":
             found.append(("splat", *size, 3.0))
     return found
@@ -95,6 +102,16 @@ def measure(backend: str, device: torch.device, op: str, b: int, v: int, n: int,
     }  # fmt: skip
 
 
+def compare(rows: list[dict[str, Any]]) -> None:
+    """Set every row beside the reference's of the same case."""
+    same = ("op", "num_clouds", "num_views", "num_points", "radius")
+    plain = {tuple(row[name] for name in same): row["best_ms"] for row in rows if row["backend"] == "reference"}
+    for row in rows:
+        reference = plain.get(tuple(row[name] for name in same))
+        row["times_reference"] = round(reference / row["best_ms"], 2) if reference else ""
+        print(*(row[name] for name in same), row["backend"], "times the reference:", row["times_reference"])
+
+
 def call(op: str, uvz: torch.Tensor, radius: float, backend: str) -> Callable[[], tuple[Any, ...]]:
     """Bind an op to its arguments; a splat's radius is its 3 sigma."""
     size = (SIDE, SIDE)
@@ -102,8 +119,21 @@ def call(op: str, uvz: torch.Tensor, radius: float, backend: str) -> Callable[[]
         return lambda: ops.zbuffer(uvz, size, radius, backend=backend)
     if op == "splat":
         return lambda: ops.splat(uvz, size, sigma=radius / 3, backend=backend)
+    if op == "rasterize":
+        corners, faces = triangles(uvz)
+        return lambda: ops.rasterize(corners, faces, size, backend=backend)
     weights = 1 / uvz[..., 2]
     return lambda: (ops.weighted_mean(uvz, weights, size, backend=backend),)
+
+
+def triangles(uvz: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Put a triangle around every point; together they are twice as large as the picture."""
+    num_faces = uvz.shape[2]
+    angles = torch.rand(num_faces, 1, device=uvz.device) + torch.arange(3, device=uvz.device) / 3
+    radius = SIDE * (2 / (1.3 * num_faces)) ** 0.5  # 1.3 is the area of a triangle of equal sides in a circle of 1
+    offsets = torch.stack((angles.mul(2 * torch.pi).cos(), angles.mul(2 * torch.pi).sin(), angles * 0), -1) * radius
+    faces = torch.arange(3 * num_faces, device=uvz.device).view(-1, 3)
+    return (uvz.unsqueeze(3) + offsets).flatten(2, 3), faces
 
 
 def naive(uvz: torch.Tensor) -> list[torch.Tensor]:

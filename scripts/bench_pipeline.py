@@ -33,7 +33,7 @@ from pointclip import PointCLIP, fusion, weights
 from pointclip._base.threads import cores, spread
 from pointclip.clip import FrozenClip, VisionTower, pick_device
 from pointclip.datasets import Dataset, Files, SweetHome3D
-from pointclip.encoding.job import encode_dataset
+from pointclip.encoding import encode_dataset
 from pointclip.errors import WeightsError
 from pointclip.evaluation import splits as validation
 from pointclip.points import PointCloud
@@ -101,7 +101,7 @@ def ours(model: PointCLIP, shapes: Dataset) -> tuple[Tensor, dict[str, float]]:
     """Encode all shapes as ``pointclip embed`` does."""
     workers = torch.get_num_threads() if model.device.type == "cpu" else 1
     with tempfile.TemporaryDirectory() as folder:
-        whole = encode_dataset(model, shapes, folder, workers=workers).whole()
+        whole = encode_dataset(model, shapes, cache=folder, workers=workers).whole()
     return whole.features.float(), {stage: sum(spent) for stage, spent in whole.seconds.items()}
 
 

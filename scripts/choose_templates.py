@@ -25,7 +25,7 @@ from pointclip import PointCLIP
 from pointclip._base.assets import asset
 from pointclip._base.leaks import refuse_test_split
 from pointclip.datasets import FURNITURE_FOLDER, SweetHome3D, read_rows
-from pointclip.encoding.cached import encode
+from pointclip.encoding import encode
 from pointclip.prompts import (
     MEANING,
     SHIPPED,

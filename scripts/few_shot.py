@@ -17,7 +17,7 @@ from _common import parser, scores
 
 import pointclip as pc
 from pointclip.datasets import ClassFolder
-from pointclip.encoding.cached import encode
+from pointclip.encoding import encode
 from pointclip.fusion import fuse
 from pointclip.heads import METHODS
 

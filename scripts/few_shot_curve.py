@@ -29,7 +29,7 @@ from few_shot import Part
 
 import pointclip as pc
 from pointclip.datasets import FURNITURE_FOLDER, ClassFolder, SweetHome3D, label_of
-from pointclip.encoding.cached import encode
+from pointclip.encoding import encode
 from pointclip.fusion import fuse
 from pointclip.heads import METHODS
 

@@ -26,8 +26,7 @@ from _damages import Condition, conditions
 
 from pointclip import PointCLIP
 from pointclip._base.files import make_folder, whole
-from pointclip.datasets import open_dataset
-from pointclip.encoding.cached import Dataset
+from pointclip.datasets import Dataset, open_dataset
 from pointclip.points import PointCloud
 
 ANSWER = ("condition", "id", "label", "predicted", "in_top5", "up")
@@ -111,8 +110,9 @@ def answer_all(arguments: argparse.Namespace, wanted: list[Condition], data: Dat
 
 
 def read(arguments: argparse.Namespace, index: int, num_points: int) -> tuple[PointCloud, str, str]:
-    """Read one shape with so many samples: its cloud, label and id."""
-    cloud, label, name = opened(arguments, num_points).item(index)
+    """Read one shape with so many samples: its samples alone, which are what is damaged, its label and id."""
+    shape, label, name = opened(arguments, num_points).item(index)
+    cloud = shape.samples
     return replace(cloud, normals=None) if arguments.no_normals else cloud, label, name
 
 

@@ -6,6 +6,7 @@ Fixtures import what they need when they are asked for: the tests of ops load ne
 import os
 import socket
 import tempfile
+from contextlib import ExitStack
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch loads: two test processes share two cores
 _CACHE = tempfile.TemporaryDirectory(prefix="pointclip-tests-")
@@ -31,6 +32,15 @@ def tiny(tmp_path_factory):
     register(folder)
     yield tuple(CONFIGS)
     unregister(folder)
+
+
+@pytest.fixture
+def known(tmp_path):
+    """Give a function that makes open_clip know one more tiny architecture until the test ends."""
+    from support.tiny_towers import register_one
+
+    with ExitStack() as stack:
+        yield lambda name, **changes: stack.enter_context(register_one(tmp_path / "config", name, **changes))
 
 
 @pytest.fixture(scope="session")
@@ -104,8 +114,8 @@ def classify(fixed, shapes):
     """Run ``pointclip classify`` with the tiny tower, few views and few points."""
     from support.command_line import run
 
-    def call(*arguments, env=None):
-        return run("classify", *fixed, "--views", "ring-2", "--points", 300, *arguments, env=env)
+    def call(*arguments, **how):
+        return run("classify", *fixed, "--views", "ring-2", "--points", 300, *arguments, **how)
 
     return call
 
@@ -126,3 +136,20 @@ def scans(tmp_path):
                 file["label"] = np.array([0, 14, 3, 6], np.uint8)
                 file["mask"] = np.where(np.arange(40) < 10, -1, 5)[None].repeat(4, 0)
     return tmp_path
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """List what is really encoded: the name of the shape, and which augmented copy or None."""
+    from pointclip.encoding import local
+
+    seen: list[tuple[str, int | None]] = []
+    usual = local.encode_shape
+
+    def spy(model, task, reading):
+        if reading.cloud is not None:
+            seen.extend((reading.cloud.name, look.copy if look.augmentation else None) for look in task.looks)
+        return usual(model, task, reading)
+
+    monkeypatch.setattr(local, "encode_shape", spy)
+    return seen

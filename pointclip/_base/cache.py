@@ -1,12 +1,14 @@
 """The folder of the user where results worth keeping are kept, and tensors in it."""
 
+import hashlib
+import json
 import logging
 import os
 import secrets
 import sys
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, uint8
 
 _log = logging.getLogger(__name__)
 
@@ -52,10 +54,14 @@ def read_tensor(path: Path) -> Tensor | None:
     from safetensors.torch import load
 
     try:
-        return load(path.read_bytes())["tensor"]
+        content = path.read_bytes()
+        tensor = load(content)["tensor"]
+        if _written(content) != _digest(tensor):
+            raise ValueError("its sha256 is another")
+        return tensor
     except FileNotFoundError:
         return None
-    except (OSError, SafetensorError, KeyError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         _log.warning("%s is not readable (%s) and will be made anew", path, error)
         return None
 
@@ -72,9 +78,20 @@ def write_tensor(path: Path, tensor: Tensor) -> None:
     from safetensors.torch import save
 
     try:
-        write_bytes(path, save({"tensor": tensor.detach().cpu().contiguous()}))
+        kept = tensor.detach().cpu().contiguous()
+        write_bytes(path, save({"tensor": kept}, {"sha256": _digest(kept)}))
     except OSError as error:
         _log.warning("%s could not be written (%s): it will be computed again next time", path, error)
+
+
+def _digest(tensor: Tensor) -> str:
+    return hashlib.sha256(tensor.contiguous().view(-1).view(uint8).numpy().tobytes()).hexdigest()
+
+
+def _written(content: bytes) -> str:
+    """Give the digest in the header of a safetensors file."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return str(header["__metadata__"]["sha256"])
 
 
 def write_bytes(path: Path, content: bytes) -> None:

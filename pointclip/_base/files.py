@@ -1,5 +1,6 @@
 """Files that a user asked for: checked before the long work, written whole or not at all."""
 
+import errno
 import os
 import secrets
 import tempfile
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pointclip.errors import InputError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what the system says when nothing more goes into a place
 
 
 @contextmanager
@@ -36,7 +39,8 @@ def whole(path: str | Path) -> Iterator[Path]:
     with refusals(path, "name a file in a folder you can write to"):
         draft.open("ab").close()
     try:
-        yield draft
+        with full_disk(path):
+            yield draft
         if draft is not path:
             with refusals(path, "name a file in a folder you can write to"):
                 draft.replace(target)
@@ -62,6 +66,7 @@ def check_folder(folder: str | Path) -> Path:
         'views'
     """
     folder = Path(folder)
+    check_name(folder)
     above = folder
     while not above.exists() and above != above.parent:
         above = above.parent
@@ -95,6 +100,7 @@ def check_file(path: Path) -> Path:
         >>> check_file(Path("views.txt")).name
         'views.txt'
     """
+    check_name(path)
     target = path.resolve()
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file to write")
@@ -105,6 +111,28 @@ def check_file(path: Path) -> Path:
     if target.exists() and not os.access(target, os.W_OK):
         raise InputError(f"{path} is read-only: name another file")
     return target
+
+
+def check_name(path: str | Path) -> None:
+    """Refuse a name that no file can have: too long, or with a zero byte.
+
+    Raises:
+        InputError: Saying so.
+
+    Example:
+        >>> check_name("a" * 5000)
+        Traceback (most recent call last):
+        ...
+        pointclip.errors.InputError: aaaa... cannot be a name (File name too long): shorten it
+    """
+    text = str(path)
+    try:
+        os.stat(text)  # noqa: PTH116  exists() of some versions of Python hides what is wrong
+    except ValueError as error:
+        raise InputError(f"{text[:40]!r} cannot be a name ({error}): check it") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(f"{text[:40]}... cannot be a name ({error.strerror}): shorten it") from error
 
 
 def _is_special(path: Path) -> bool:
@@ -125,6 +153,30 @@ def refusals(path: Path, remedy: str = "free some space, or name another place")
         raise  # the reader of a pipe has enough: no fault of the path
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}): {remedy}") from error
+
+
+@contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """Turn a disk that gets full, inside the block, into one sentence; other errors of the system pass.
+
+    Raises:
+        InputError: In place of an ``OSError`` for want of space.
+
+    Example:
+        >>> with full_disk(Path("a.txt")):
+        ...     raise OSError(errno.ENOSPC, "No space left on device")
+        Traceback (most recent call last):
+        ...
+        pointclip.errors.InputError: a.txt cannot be written (No space left on device): free some space, or name ...
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): free some space, or name another place"
+        ) from error
 
 
 def check_out(path: str | Path) -> None:

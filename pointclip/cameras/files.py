@@ -18,6 +18,7 @@ _PLACES = (("yaw_deg", "up_deg", "distance"), ("position",), ("rotation", "trans
 _LENSES = ("fov_deg", "focal")
 _VIEW_KEYS = ("name", *(key for place in _PLACES for key in place), *_LENSES, "principal")
 _DISTANCE = 2.5
+_MOST = 1e30  # of any number; larger ones overflow in float32
 
 
 def read_views(path: str | Path) -> Views:
@@ -49,7 +50,7 @@ def read_views(path: str | Path) -> Views:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check the path of the views") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no JSON: {error}") from error
     if not isinstance(document, dict) or not isinstance(document.get("views"), list) or not document["views"]:
         raise InputError(f'{path} must hold an object with a list of views: {{"views": [{{"yaw_deg": 30}}]}}')
@@ -143,18 +144,18 @@ def _lens(where: str, view: dict[str, Any], perspective: bool) -> tuple[float, T
 
 def _number(where: str, view: dict[str, Any], key: str, default: float) -> float:
     value = view.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(f"{where}: {key} must be a number, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _MOST:
+        raise InputError(f"{where}: {key} must be a number, got {repr(value)[:80]}")
     return float(value)
 
 
 def _numbers(where: str, view: dict[str, Any], key: str, shape: tuple[int, ...]) -> Tensor:
     try:
         found = torch.tensor(view[key], dtype=torch.float32)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{where}: {key} must be numbers of shape {shape}, got {view.get(key)!r}") from error
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise InputError(f"{where}: {key} must be numbers of shape {shape}, got {repr(view.get(key))[:80]}") from error
     if tuple(found.shape) != shape or not bool(found.isfinite().all()):
-        raise InputError(f"{where}: {key} must be numbers of shape {shape}, got {view[key]!r}")
+        raise InputError(f"{where}: {key} must be numbers of shape {shape}, got {repr(view[key])[:80]}")
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from pointclip import __version__
-from pointclip.cli import classify, doctor, embed, fit, models, search, show
+from pointclip.cli import classify, convert, doctor, embed, fit, models, search, show
 from pointclip.cli import eval as evaluate
 from pointclip.cli.boundary import EXIT_INTERRUPTED
 from pointclip.cli.tables import FromTables
@@ -19,16 +19,15 @@ from pointclip.cli.tables import FromTables
 app = typer.Typer(
     name="pointclip",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = (
-    *(classify.classify, show.show, fit.fit, evaluate.eval_),
+    *(classify.classify, show.show, fit.fit, convert.convert_v1, evaluate.eval_),
     *(embed.embed, search.search, models.models, doctor.doctor),
 )
 for command in _COMMANDS:
-    app.command(command.__name__.rstrip("_"), cls=FromTables)(command)
+    app.command(command.__name__.rstrip("_").replace("_", "-"), cls=FromTables)(command)
 
 
 def _version(wanted: bool) -> None:

@@ -1,5 +1,6 @@
 """Where exceptions become one sentence and an exit code."""
 
+import errno
 import os
 import sys
 import traceback
@@ -9,6 +10,8 @@ from typing import ParamSpec
 
 import typer
 
+from pointclip._base.files import FULL
+from pointclip._base.torch_pair import REMEDY, misfit
 from pointclip.cli.console import say_error, unhook_stdout
 from pointclip.errors import PointClipError
 
@@ -46,6 +49,10 @@ def sentence(error: Exception) -> str:
         traceback.print_exception(error)
     if isinstance(error, PointClipError):
         return str(error)
+    if (told := _of_the_system(error)) is not None:
+        return told
+    if pair := misfit(error):
+        return f"{pair}: {REMEDY}"
     what = " ".join(str(error).split())[:300]
     return (
         f"a fault inside pointclip or a library, {type(error).__name__}{f': {what}' * bool(what)} "
@@ -54,5 +61,20 @@ def sentence(error: Exception) -> str:
 
 
 def exit_code(error: Exception) -> int:
-    """Tell bad input from a fault."""
-    return EXIT_BAD_INPUT if isinstance(error, PointClipError) else EXIT_FAULT
+    """Tell bad input, to which a full disk and an impossible name belong, from a fault."""
+    known = isinstance(error, PointClipError) or _of_the_system(error) is not None
+    return EXIT_BAD_INPUT if known else EXIT_FAULT
+
+
+def _of_the_system(error: Exception) -> str | None:
+    """Word what the system says of a disk or a name that a user can mend."""
+    if isinstance(error, ValueError) and "embedded null byte" in str(error):
+        return "a name holds a zero byte, which no name can: check the paths"
+    if not isinstance(error, OSError):
+        return None
+    why = error.strerror or " ".join(str(error).split())
+    if error.errno in FULL or "No space left" in why:
+        return f"{error.filename or 'a folder of temporary or kept files'} cannot be written ({why}): free some space"
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{str(error.filename)[:40]}... cannot be a name ({why}): shorten it"
+    return None

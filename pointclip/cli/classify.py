@@ -1,7 +1,7 @@
 """``pointclip classify``: files in, class names out."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,18 +14,27 @@ from pointclip.cli import console as _console
 from pointclip.cli import options as _options
 from pointclip.cli import report
 from pointclip.cli.boundary import bounded, exit_code, sentence
+from pointclip.cli.kept import keeping
+from pointclip.cli.notes import in_document, run_notes, tell_notes
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
     from pointclip.datasets import Item
     from pointclip.model import PointCLIP
     from pointclip.points import PointCloud
+    from pointclip.prediction import Prediction
 
+FEW = 8  # files up to which the pictures that say whether kept features are still good would cost too much
 SaveViews = Annotated[
     str | None, typer.Option("--save-views", metavar="DIR", help="Save each shape's pictures, one PNG per view.")
 ]
 Csv = Annotated[
-    str | None, typer.Option("--csv", metavar="FILE", help="Also write rows of path, rank, label, probability, error.")
+    str | None,
+    typer.Option(
+        "--csv",
+        metavar="FILE",
+        help="Also write rows of path, rank, label, probability, error; stopped, the same command goes on.",
+    ),
 ]
 
 
@@ -70,12 +79,21 @@ def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _
         csv = None if outputs.csv is None else stack.enter_context(report.open_csv(outputs.csv))
         root = None if outputs.save_views is None else check_folder(outputs.save_views)
         network = None if all(item.error for item in items) else _options.load_network(chosen)
-        if network is not None and not outputs.json:
-            _console.say_note(_options.about(network, () if network.head is not None else chosen.labels))
+        notes = run_notes(paths, chosen.labels, network)
+        if not outputs.json:
+            tell_notes(notes)
+            if network is not None:
+                _console.say_note(_options.about(network))
         bar = stack.enter_context(_console.progress(len(items)))
         tell = _teller(outputs.json, len(items))
         rows, faults = [], []
-        for row, error in _classified(network, items, chosen, top_k, root):
+        folders = {} if root is None else report.picture_folders([item.path for item in items], root)
+        answers, kept = partial(_classified, network, chosen=chosen, top_k=top_k, folders=folders), None
+        if network is not None and csv is not None and not csv.at_once:
+            kept = stack.enter_context(
+                keeping(csv.path, {**_as_run(chosen, network), "top": top_k, "at": outputs.save_views}, chosen, network)
+            )
+        for row, error in answers(items) if kept is None else kept.merged(items, answers):
             with bar.aside():
                 tell(row)
             bar.advance()
@@ -85,8 +103,10 @@ def _run(paths: Sequence[str], chosen: _options.Settings, top_k: int, outputs: _
                 rows.append(row)
             if error is not None:
                 faults.append(exit_code(error))
+    if kept is not None:
+        kept.forget()
     if outputs.json:
-        _console.write_json(report.as_document(rows, _as_run(chosen, network)))
+        _console.write_json(report.as_document(rows, _as_run(chosen, network) | in_document(notes)))
     if faults and len(items) > 1:
         _console.say_error(f"{len(faults)} of {len(items)} shapes could not be classified")
     return min(faults, default=0)  # a fault of the program (1) weighs more than bad input (2)
@@ -119,32 +139,62 @@ def _teller(json: bool, total: int) -> Callable[[report.Row], None]:
 
 
 def _classified(
-    network: "PointCLIP | None", items: "Sequence[Item]", chosen: _options.Settings, top_k: int, root: Path | None
+    network: "PointCLIP | None",
+    items: "Sequence[Item]",
+    chosen: _options.Settings,
+    top_k: int,
+    folders: dict[str, Path],
 ) -> "Iterator[tuple[report.Row, Exception | None]]":
     """Yield each file's row, and the exception where there is one; without a network all files have one."""
-    from pointclip.points import load
-    from pointclip.reading import read_clouds
-
-    folders = {} if root is None else report.picture_folders([item.path for item in items], root)
-    read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed, drop_outliers=chosen.drop_outliers)
-    for item in read_clouds(items, read):
+    for item, prediction in _predicted(network, items, chosen, top_k):
         if item.error is not None:
             yield _failed(item.path, item.error), item.error
-        elif network is not None and item.cloud is not None:
-            try:
-                prediction = network.classify(item.cloud, chosen.labels, top_k, chosen.pose)
-            except InputError as error:  # a style that needs what this shape lacks
-                yield _failed(item.path, error), error
-                continue
+        elif network is not None and item.cloud is not None and prediction is not None:
             cloud = item.cloud.turned(prediction.up)
             saved = _save(network, cloud, folders[item.path]) if folders else ()
             row = replace(report.Row.of(item.path, prediction, _style(network, cloud), saved), notes=cloud.notes)
             yield (replace(row, up=prediction.up) if chosen.pose == "search" else row), None
 
 
+def _predicted(
+    network: "PointCLIP | None", items: "Sequence[Item]", chosen: _options.Settings, top_k: int
+) -> "Iterator[tuple[Item, Prediction | None]]":
+    """Read and classify files in order; the features of many are kept."""
+    from pointclip.datasets import Files
+    from pointclip.encoding import encode_clouds, predict
+    from pointclip.points import load
+    from pointclip.reading import read_clouds
+
+    how = (chosen.points, chosen.up, chosen.seed, chosen.drop_outliers)
+    good = Files([item.path for item in items if item.error is None], *how)
+    if network is not None and len(good) > FEW:
+        with closing(encode_clouds(network, good, chosen.pose)) as shapes:
+            for item in items:
+                seen = None if item.error is not None else next(shapes)
+                if seen is None or seen.error is not None:
+                    yield item if seen is None else replace(item, error=seen.error), None
+                else:
+                    known = predict(network, seen, chosen.labels, top_k, chosen.pose)
+                    yield replace(item, cloud=seen.cloud), known
+        return
+    for item in read_clouds(
+        items,
+        partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed, drop_outliers=chosen.drop_outliers),
+    ):
+        if network is None or item.cloud is None:
+            yield item, None
+            continue
+        try:
+            prediction = network.classify(item.cloud, chosen.labels, top_k, chosen.pose)
+        except InputError as error:  # a style that needs what this shape lacks
+            yield replace(item, error=error), None
+            continue
+        yield item, prediction
+
+
 def _failed(path: str, error: Exception) -> report.Row:
     text = sentence(error)
-    return report.Row(path, error=text if path in text else f"{path}: {text}")
+    return report.Row(path, error=text if str(Path(path)) in text else f"{path}: {text}")
 
 
 def _style(network: "PointCLIP", cloud: "PointCloud") -> str:

@@ -50,7 +50,7 @@ def unhook_stdout() -> None:
 class Bar:
     """A progress bar that steps aside while results are printed; see :func:`progress`."""
 
-    def __init__(self, bar: Progress | None, total: int) -> None:
+    def __init__(self, bar: Progress | None, total: int | None) -> None:
         self._bar = bar
         self._task = None if bar is None else bar.add_task("shapes", total=total)
 
@@ -59,10 +59,10 @@ class Bar:
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task)
 
-    def reach(self, done: int, _total: int = 0) -> None:
-        """Count up to a number done."""
+    def reach(self, done: int, total: int) -> None:
+        """Count up to a number done of so many."""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done)
+            self._bar.update(self._task, completed=done, total=total)
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -76,15 +76,26 @@ class Bar:
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Bar]:
+def progress(total: int | None = None) -> Iterator[Bar]:
     """Show a progress bar on stderr where that is a terminal, and nothing in a pipe."""
     console = messages()
-    if not console.is_terminal or total < 2:
+    if not console.is_terminal or total in (0, 1):
         yield Bar(None, total)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         yield Bar(bar, total)
+
+
+@contextmanager
+def kept_progress() -> Iterator[Bar]:
+    """Show the progress of a job that keeps what is done; an interruption says how to go on."""
+    try:
+        with progress() as bar:
+            yield bar
+    except KeyboardInterrupt:
+        say_note("what was done is kept: the same command goes on")
+        raise
 
 
 @contextmanager

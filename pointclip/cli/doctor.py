@@ -9,32 +9,46 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+import typer
 from rich.text import Text
 
+from pointclip._base.torch_pair import REMEDY, misfit
 from pointclip.cli import console as _console
 from pointclip.cli import options as _options
-from pointclip.cli.boundary import bounded
-from pointclip.errors import PointClipError
+from pointclip.cli.boundary import EXIT_FAULT, bounded
+from pointclip.errors import MissingDependency, PointClipError
 
 _MARKS = {True: ("yes", "green"), False: ("no ", "yellow")}
+_BROKEN = ("NO ", "red")
+_FORMS = (
+    "plain ViTs, ResNets and convolutional towers run in a faster form; ViTs of timm (SigLIP, SigLIP2, PE-Core, EVA), "
+    "ConvNeXt and CoCa have none and run open_clip's own forward"
+)
 
 # torch and all that needs it are imported inside the checks: a broken installation is itself a finding.
 
 
 @bounded
 def doctor(json: _options.Json = False) -> None:
-    """Say what works on this machine, and of what does not, why and what to do about it."""
+    """Say what works on this machine, and of what does not, why and what to do about it.
+
+    The exit code is 1 when something that every run needs does not work.
+    """
     show = _console.printer()
-    done = []
+    done: list[Check] = []
     for name in CHECKS:
         with _console.waiting(f"checking {name}"):
             check = examine(name)
-        done.append(asdict(check))
+        done.append(check)
         if not json:
             remedy = f" -> {check.remedy}" if check.remedy else ""
-            show(Text.assemble(_MARKS[check.ok], "  ", (f"{check.name}: ", "bold"), check.note, remedy))
+            mark = _BROKEN if check.broken else _MARKS[check.ok]
+            show(Text.assemble(mark, "  ", (f"{check.name}: ", "bold"), check.note, remedy))
     if json:
-        _console.write_json({"checks": done})
+        _console.write_json({"checks": [asdict(check) for check in done]})
+    if broken := [check.name for check in done if check.broken]:
+        _console.say_error(f"needed, and not working: {', '.join(broken)}")
+        raise typer.Exit(EXIT_FAULT)
 
 
 @dataclass(frozen=True)
@@ -46,12 +60,19 @@ class Check:
         ok: Whether it works here.
         note: What was found, or why it does not work.
         remedy: What to do about it; empty where nothing needs doing.
+        needed: Whether nothing can be classified without it.
     """
 
     name: str
     ok: bool
     note: str
     remedy: str = ""
+    needed: bool = False
+
+    @property
+    def broken(self) -> bool:
+        """Tell whether this keeps every run from working."""
+        return self.needed and not self.ok
 
 
 def examine(name: str) -> Check:
@@ -64,14 +85,19 @@ def examine(name: str) -> Check:
         >>> examine("python").ok
         True
     """
+    needed = name in NEEDED
     try:
         ok, note, remedy = CHECKS[name]()
+    except MissingDependency as error:  # an extra, that was left out
+        ok, note, remedy, needed = False, str(error), "", False
     except PointClipError as error:
         ok, note, remedy = False, str(error), ""
     except Exception as error:  # a broken installation may raise anything
         text = " ".join(str(error).split())[:300]
         ok, note, remedy = False, f"{type(error).__name__}: {text}", "install pointclip again in a new environment"
-    return Check(name, ok, note, remedy)
+        if pair := misfit(error):
+            note, remedy = pair, REMEDY
+    return Check(name, ok, note, remedy, needed)
 
 
 Finding = tuple[bool, str, str]
@@ -86,6 +112,12 @@ def _torch() -> Finding:
     import torch
 
     return True, f"{torch.__version__}, {torch.get_num_threads()} CPU threads", ""
+
+
+def _torchvision() -> Finding:
+    import torchvision
+
+    return True, torchvision.__version__, ""
 
 
 def _gpu() -> Finding:
@@ -135,7 +167,8 @@ def _precision() -> Finding:
 def _open_clip() -> Finding:
     import open_clip
 
-    return True, f"{version('open_clip_torch')}, {len(open_clip.list_pretrained())} published weights", ""
+    known = f"{version('open_clip_torch')}, {len(open_clip.list_pretrained())} published weights"
+    return True, f"{known}; {_FORMS}", ""
 
 
 def _embedded() -> Finding:
@@ -193,6 +226,7 @@ def _optional(module: str, remedy: str) -> Finding:
 CHECKS: dict[str, Callable[[], Finding]] = {
     "python": _python,
     "torch": _torch,
+    "torchvision": _torchvision,
     "gpu": _gpu,
     "ops backends": _backends,
     "kernels": _kernels,
@@ -204,6 +238,9 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "cache folder": _cache_folder,
     "open3d": lambda: _optional("open3d", "pip install 'pointclip[viz]'"),
     "h5py": lambda: _optional("h5py", "pip install 'pointclip[data]'"),
+    "collada": lambda: _optional("collada", "pip install 'pointclip[formats]' for .dae and .3mf files"),
+    "DracoPy": lambda: _optional("DracoPy", "pip install 'pointclip[draco]' for compressed glTF files"),
     "ray": lambda: _optional("ray", "pip install 'pointclip[cluster]'"),
     "pytorch3d": lambda: _optional("pytorch3d", "see pytorch3d.org; only for exchanging data with it"),
 }
+NEEDED = ("python", "torch", "torchvision", "open_clip", "embedded")

@@ -12,6 +12,7 @@ from pointclip._base.words import counted
 from pointclip.cli import console as _console
 from pointclip.cli import options as _options
 from pointclip.cli.boundary import EXIT_BAD_INPUT, bounded
+from pointclip.cli.notes import in_document, run_notes, tell_notes
 from pointclip.cli.report import shown
 from pointclip.errors import InputError
 
@@ -33,7 +34,7 @@ def embed(
     """Encode shapes once, for pointclip search.
 
     A file that cannot be read is told and left out, and the exit code is 2. Stopped at any moment, the same command
-    goes on where it was: until the end, what is done lies in OUT.parts.
+    goes on where it was.
     """
     if _run(paths, out, _options.settings(asked), engine.value, workers, json):
         raise typer.Exit(EXIT_BAD_INPUT)
@@ -57,14 +58,12 @@ def _run(
     if not len(shapes):
         raise InputError(f"there is no shape to embed, so {out} was not written")
     network = _options.load_network(chosen)
+    notes = run_notes(paths)
     if not json:
+        tell_notes(notes)
         _console.say_note(_options.about(network))
-    try:
-        with _console.progress(len(shapes)) as bar:
-            made = make_index(network, shapes, out, engine=engine, workers=workers, watch=bar.reach)
-    except KeyboardInterrupt:
-        _console.say_note(f"what was done lies in {out}.parts: the same command goes on")
-        raise
+    with _console.kept_progress() as bar:
+        made = make_index(network, shapes, out, engine=engine, workers=workers, watch=bar.reach)
     for _, error in made.errors:
         _console.say_error(error)
     if not made.shapes:
@@ -73,7 +72,7 @@ def _run(
     if json:
         settings = {name: value for name, value in asdict(chosen).items() if name not in ("labels", "templates")}
         failed = [{"path": path, "error": error} for path, error in left_out]
-        counts = {"shapes": made.shapes, "channels": made.channels, "left_out": failed}
+        counts = {"shapes": made.shapes, "channels": made.channels, "left_out": failed, **in_document(notes)}
         _console.write_json({"pointclip": __version__, "index": out, **settings, **counts})
     else:
         text = f": {counted(made.shapes, 'shape')}, {made.channels} channels"

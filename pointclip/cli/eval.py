@@ -1,8 +1,6 @@
 """``pointclip eval``: a dataset in, a result folder out; and two result folders side by side."""
 
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from enum import Enum
 from functools import cache, partial
@@ -13,14 +11,15 @@ import typer
 
 from pointclip._base.words import counted
 from pointclip.cli import console as _console
+from pointclip.cli import eval_protocol as _protocol
 from pointclip.cli import eval_tables as _judged
 from pointclip.cli import options as _options
 from pointclip.cli.boundary import EXIT_BAD_INPUT, bounded
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
-    from pointclip.datasets.protocol import Dataset as Shapes
-    from pointclip.evaluation.run import OpenSplit, Request
+    from pointclip.datasets import Dataset as Shapes
+    from pointclip.evaluation import OpenSplit, Protocol, Request
 
 
 _ERRORS_TOLD = 10  # predictions.csv holds all
@@ -46,7 +45,7 @@ ValSplit = Annotated[
 ]
 Out = Annotated[
     str | None,
-    typer.Option("--out", "-o", metavar="FOLDER", help="The result folder; stopped, the same command goes on there."),
+    typer.Option("--out", "-o", metavar="FOLDER", help="The result folder; a result in it is replaced."),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Judge so many shapes, spread evenly.")]
 NoCalibrate = Annotated[bool, typer.Option("--no-calibrate", help="Fit no temperature: nothing else is encoded.")]
@@ -89,70 +88,79 @@ def eval_(
     unknown: Unknown = None,
     reject_at_most: Goal = 0.05,
     with_logits: WithLogits = None,
+    protocol: _protocol.Name = None,
     engine: _options.Where = _options.Engine.LOCAL,
     workers: _options.Workers = None,
     json: _options.Json = False,
 ) -> None:
     """Judge a model on a dataset: accuracies with intervals, calibration, plots.
 
-    A shape that cannot be read is a row with its error and counts as wrong, and the exit code is 2.
+    A shape that cannot be read is a row with its error and counts as wrong, and the exit code is 2. Stopped at any
+    moment, the same command goes on where it was.
     """
     if compare is not None:
         _compare(dataset, compare, json)
         return
     if dataset is None:
         raise InputError("name a dataset to judge the model on, or two result folders with --compare A B")
-    from pointclip.evaluation.run import Request
-
     _refuse_inside(dataset, out)
+    found, asked = _protocol.with_protocol(protocol, asked, up)
     chosen = _options.settings(replace(asked, up=up or _options.UpAxis.Y))
     chosen = replace(chosen, up="own" if up is None else up.value)
-    request = Request(
-        dataset=_short(dataset),
-        split=split,
-        val_split=val_split,
-        limit=limit,
-        seed=chosen.seed,
-        calibrate=not no_calibrate,
-        reject=reject,
-        unknown=tuple(name.strip() for name in (unknown or "").split(",") if name.strip()),
-        goal=reject_at_most,
-        with_logits=with_logits,
-        engine=engine.value,
-        workers=workers,
-        pose=chosen.pose,
-    )
-    opened = cache(partial(_open, dataset, up, chosen))  # a split is listed once
-    _run(opened, chosen, request, out, json, _command(context))
+    how: dict[str, Any] = {"split": split, "val_split": val_split, "limit": limit, "seed": chosen.seed}
+    how |= {"reject": reject, "goal": reject_at_most, "with_logits": with_logits}
+    how |= {"unknown": tuple(name.strip() for name in (unknown or "").split(",") if name.strip())}
+    how |= {"engine": engine.value, "workers": workers, "pose": chosen.pose}
+    how |= {} if found is not None else {"calibrate": not no_calibrate}
+    opened = cache(partial(_open, dataset, up, chosen, found))  # a split is listed once
+    _run(opened, chosen, _request(found, _short(dataset), how), out, json, _command(context), found)
 
 
-def _open(name: str, up: _options.UpAxis | None, chosen: _options.Settings, split: str | None) -> "Shapes":
+def _request(protocol: "Protocol | None", dataset: str, how: dict[str, Any]) -> "Request":
+    from pointclip.evaluation import Request
+
+    return Request(dataset, **how) if protocol is None else protocol.request(dataset, **how)
+
+
+def _open(
+    name: str, up: _options.UpAxis | None, chosen: _options.Settings, protocol: "Protocol | None", split: str | None
+) -> "Shapes":
     from pointclip.datasets import open_dataset
 
     reading: dict[str, Any] = {"num_points": chosen.points, "seed": chosen.seed, "drop_outliers": chosen.drop_outliers}
-    return open_dataset(name, split, up=None if up is None else up.value, **reading)
+    found = open_dataset(name, split, up=None if up is None else up.value, **reading)
+    return found if protocol is None else protocol.stored(found)
 
 
 def _run(
-    opened: "OpenSplit", chosen: _options.Settings, request: "Request", out: str | None, json: bool, command: str
+    opened: "OpenSplit",
+    chosen: _options.Settings,
+    request: "Request",
+    out: str | None,
+    json: bool,
+    command: str,
+    protocol: "Protocol | None",
 ) -> None:
     """Evaluate, write and tell; leave with code 2 where shapes failed."""
     from pointclip._base.files import check_folder, make_folder
-    from pointclip.evaluation import result_folder
-    from pointclip.evaluation.run import evaluate, open_judged
+    from pointclip.evaluation import as_document, evaluate, open_judged, seconds_per_shape, write_result
 
     open_judged(opened, request)
     folder = None if out is None else check_folder(out)
     network = _options.load_network(chosen)
-    with _watched(out) as watch:
-        found = evaluate(network, opened, request, None if folder is None else folder / "parts", watch)
+    if protocol is not None:
+        protocol.prepare(network, request.dataset)
+    with _console.kept_progress() as bar:
+        found = evaluate(network, opened, request, watch=bar.reach)
     used = {"device": str(network.device), "precision": network.clip.precision.name, "templates": network.templates}
     settings = {name: value for name, value in (asdict(chosen) | used).items() if name != "labels"}
-    document = result_folder.as_document(found, request.dataset, settings | {"limit": request.limit}, command)
+    document = as_document(found, request.dataset, settings | {"limit": request.limit}, command)
+    if protocol is not None:
+        document["protocol"] = protocol.document(network, request.dataset)
     if folder is not None:
         make_folder(folder)
-        result_folder.write_result(folder, found, document)
-    seconds = result_folder.seconds_per_shape(found.test)
+        write_result(folder, found, document)
+    seconds = seconds_per_shape(found.test)
     if json:
         _console.write_json(document | {"seconds_per_shape": seconds})
     else:
@@ -164,33 +172,6 @@ def _run(
         raise typer.Exit(EXIT_BAD_INPUT)
 
 
-@contextmanager
-def _watched(out: str | None) -> Iterator[Callable[[int, int], None]]:
-    """Give a function that shows how many shapes are done, on a bar that begins when the number is known.
-
-    An interruption says how to go on.
-    """
-    with ExitStack() as stack:
-        bars: list[_console.Bar] = []
-        seen = 0
-
-        def watch(done: int, total: int) -> None:
-            nonlocal seen
-            if not bars:
-                bars.append(stack.enter_context(_console.progress(total)))
-            for _ in range(done - seen):
-                bars[0].advance()
-            seen = max(seen, done)
-
-        try:
-            yield watch
-        except KeyboardInterrupt:
-            stack.close()
-            again = "with --out FOLDER a run goes on where it stopped" if out is None else "the same command goes on"
-            _console.say_note(f"{counted(seen, 'shape')} done: {again}")
-            raise
-
-
 def _refuse_inside(dataset: str, out: str | None) -> None:
     """Refuse a result folder inside a class folder: the next run would take it for a class."""
     if out is not None and Path(dataset).is_dir() and Path(out).resolve().is_relative_to(Path(dataset).resolve()):
@@ -198,7 +179,7 @@ def _refuse_inside(dataset: str, out: str | None) -> None:
 
 
 def _compare(dataset: str | None, folders: tuple[str, str], json: bool) -> None:
-    from pointclip.evaluation.comparison import compare
+    from pointclip.evaluation import compare
 
     if dataset is not None:
         raise InputError(f"--compare takes two result folders and no dataset: leave {dataset!r} out")

@@ -27,6 +27,8 @@ def tell_result(document: dict[str, Any], seconds: dict[str, float], out: str | 
     for name in ("accuracy", "mean_class_accuracy", "top5"):
         low, high = numbers[f"{name}_interval"]
         table.add_row(_NAMES[name], percent(numbers[name]), f"95 % interval {100 * low:.1f} to {100 * high:.1f}")
+        if name == "accuracy":
+            _add_published(table, document.get("protocol"))
     error = numbers["calibration_error"]
     heat = numbers.get("temperature")
     fitted = "" if heat is None else f"{percent(numbers['calibration_error_fitted'])} at temperature {heat:.3g}"
@@ -39,7 +41,7 @@ def tell_result(document: dict[str, Any], seconds: dict[str, float], out: str | 
     if document["validation"]:
         chosen_on = document["validation"]
         _console.say_note(f"chosen on {counted(chosen_on['shapes'], 'shape')} of the split {chosen_on['split']!r}")
-    for note in document["notes"]:
+    for note in (*document["notes"], *document.get("protocol", {}).get("notes", ())):
         _console.say_note(f"note: {note}")
     if out is not None:
         _console.say_note(f"written to {out}: result.json, predictions.csv, per_class.csv, confusion.png, ...")
@@ -72,6 +74,15 @@ def percent(share: float) -> str:
         '48.7 %'
     """
     return f"{100 * share:.1f} %"
+
+
+def _add_published(table: Table, told: dict[str, Any] | None) -> None:
+    """Put the published numbers of a protocol beside ours, each with its encoder and where it stands."""
+    for row in () if told is None else told["published"]:
+        remark = f": {row['remark']}" if row["remark"] else ""
+        table.add_row("published", f"{100 * row['accuracy']:.2f} %", f"{row['encoder']}, {row['source']}{remark}")
+    if told is not None and not told["published"]:
+        table.add_row("published", "-", f"nothing of {told['name']} on this dataset")
 
 
 def _add_ensemble(table: Table, told: dict[str, Any] | None) -> None:

@@ -29,6 +29,12 @@ class Optimizer(str, Enum):
     SGD, ADAMW = "sgd", "adamw"
 
 
+class Features(str, Enum):
+    """What ``--features`` takes."""
+
+    UNIT, RAW = "unit", "raw"
+
+
 Folder = Annotated[
     str,
     typer.Argument(
@@ -65,6 +71,10 @@ Up = Annotated[
     _options.UpAxis | None,
     typer.Option("--up", help="Axis that points up in the files.", show_default="the dataset's own, else y"),
 ]
+Kind = Annotated[
+    Features,
+    typer.Option("--features", help="What an adapter takes: unit length, or raw, as in the paper's code."),
+]
 Cache = Annotated[
     str | None,
     typer.Option("--cache", metavar="DIR", help="Where features and stopped runs are kept.", show_default="the user's"),
@@ -86,6 +96,7 @@ def fit(
     epochs: Epochs = None,
     optimizer: Solver = None,
     lr: Rate = None,
+    features: Kind = Features.UNIT,
     cache: Cache = None,
     json: _options.Json = False,
 ) -> None:
@@ -98,7 +109,8 @@ def fit(
     recipe = _recipe(method_named(method), epochs, optimizer, lr)
     chosen = _options.settings(replace(asked, up=up or _options.UpAxis.Y))
     read = partial(_open, folder, None if up is None else up.value, chosen)
-    result = _run(read, chosen, labels, method, shots, seed, copies, recipe, out, cache)
+    how: dict[str, Any] = {"shots": shots, "method": method, "seed": seed, "recipe": recipe, "cache": cache}
+    result = _run(read, chosen, labels, copies, out, **how, features=features.value)
     if json:
         _console.write_json({"adapter": out, "labels": list(result.labels), **result.checkpoint.about})
     else:
@@ -128,16 +140,12 @@ def _run(
     read: Callable[..., "Dataset"],
     chosen: _options.Settings,
     labels: str | None,
-    method: str,
-    shots: int,
-    seed: int,
     copies: int,
-    recipe: "Recipe | None",
     out: str,
-    cache: str | None,
+    **how: Any,
 ) -> "FewShotResult":
     from pointclip._base.files import check_out
-    from pointclip.encoding.cached import Augmentation
+    from pointclip.encoding import Augmentation
     from pointclip.fewshot import FitInterrupted
     from pointclip.fewshot import fit as learn
 
@@ -146,19 +154,8 @@ def _run(
     val = read("val") if "val" in getattr(train, "splits", ()) else None
     network = _options.load_network(chosen)
     try:
-        return learn(
-            network,
-            train,
-            val,
-            [name for name in (labels or "").split(",") if name.strip()] or None,
-            shots=shots,
-            method=method,
-            seed=seed,
-            recipe=recipe,
-            augmentation=Augmentation(copies=copies),
-            out=out,
-            cache=cache,
-        )
+        known = [name for name in (labels or "").split(",") if name.strip()] or None
+        return learn(network, train, val, known, augmentation=Augmentation(copies=copies), out=out, **how)
     except FitInterrupted as stop:
         _console.say_error(str(stop))
         raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -177,6 +174,9 @@ def _tell(result: "FewShotResult", out: str) -> None:
             table.add_row(name, f"{100 * accuracy:.1f} %")
     show(Text(shown(out), "bold"))
     show(table)
+    if fewer := about["fewer_shots"]:
+        known = ", ".join(f"{name} {count}" for name, count in fewer.items())
+        _console.say_note(f"note: {counted(len(fewer), 'class', 'classes')} had fewer than {about['shots']}: {known}")
     _console.say_note(f"now: pointclip classify FILE --adapter {out}{_other_model(result)}")
 
 

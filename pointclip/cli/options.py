@@ -5,19 +5,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pointclip.cli import console as _console
+from pointclip.cli.values import channels
+from pointclip.cli.values import class_names as class_names
 from pointclip.errors import InputError
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
 
 AUTO_TEMPLATES = "auto"  # the model picks those it was trained with
-_LISTS = (".txt", ".csv", ".json")  # files of class names: a label does not end like that
 _ONLY_NAMED = inspect.Parameter.KEYWORD_ONLY
 
 
@@ -30,7 +30,9 @@ Surface = Enum("Surface", {"AUTO": "auto", "TRIANGLES": "triangles", "POINTS": "
 
 Paths = Annotated[
     list[str],
-    typer.Argument(metavar="PATH", help="Files, folders (searched to any depth) or quoted patterns such as '*.obj'."),
+    typer.Argument(
+        metavar="PATH", help="Files, folders (searched to any depth) or quoted patterns ('*.obj'); - is standard input."
+    ),
 ]
 Model = Annotated[
     str,
@@ -91,6 +93,14 @@ Precision = Annotated[
     Format,
     typer.Option("--precision", help="Number format of the image tower; auto is the fastest that keeps answers."),
 ]
+Mean = Annotated[
+    str | None,
+    typer.Option("--mean", metavar="R,G,B", help="Subtracted from pictures in [0, 1].", show_default="the model's"),
+]
+Std = Annotated[
+    str | None,
+    typer.Option("--std", metavar="R,G,B", help="What they are then divided by.", show_default="the model's"),
+]
 Where = Annotated[
     Engine, typer.Option("--engine", help="local: this process. ray: a Ray cluster, RAY_ADDRESS or one of its own.")
 ]
@@ -121,6 +131,8 @@ class Shared:
     surface: DrawnFrom = None
     device: Device = "auto"
     precision: Precision = Format.AUTO
+    mean: Mean = None
+    std: Std = None
 
 
 def shared(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -170,6 +182,8 @@ class Settings:
         pose: Whether ``up`` is given or searched for.
         skip_background: Leave the blank parts of pictures out of the image tower.
         surface: What meshes are drawn from.
+        mean: In place of the model's own; None is that.
+        std: Likewise.
     """
 
     model: str
@@ -187,6 +201,8 @@ class Settings:
     pose: str = "given"
     skip_background: bool = False
     surface: str = "auto"
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
 
 
 def settings(asked: Shared, labels: tuple[str, ...] = ()) -> Settings:
@@ -223,7 +239,8 @@ def settings(asked: Shared, labels: tuple[str, ...] = ()) -> Settings:
     named = (asked.model, views, style, templates, asked.up.value, asked.points, asked.seed, asked.device)
     drawn = Surface(surface) if asked.surface is None else asked.surface
     treated = (not asked.keep_outliers, asked.pose.value, asked.skip_background, drawn.value)
-    return Settings(*named, asked.precision.value, labels, asked.adapter, *treated)
+    normed = (channels("--mean", asked.mean), channels("--std", asked.std))
+    return Settings(*named, asked.precision.value, labels, asked.adapter, *treated, *normed)
 
 
 def _of_adapter(asked: Shared, adapter: str) -> tuple[str, str, str, tuple[str, ...]]:
@@ -248,7 +265,7 @@ def load_network(chosen: Settings, **others: Any) -> "PointCLIP":
     made: dict[str, Any] = {"views": chosen.views, "style": chosen.style, **own, "templates": chosen.templates}
     made |= {"adapter": chosen.adapter, "device": chosen.device, "precision": chosen.precision}
     made |= {"drop_outliers": chosen.drop_outliers, "skip_background": chosen.skip_background}
-    made["surface"] = chosen.surface
+    made |= {"surface": chosen.surface, "mean": chosen.mean, "std": chosen.std}
     with _console.waiting(f"loading {chosen.model}"):
         return named_network(chosen.model, **made | others)
 
@@ -260,31 +277,7 @@ def named_network(name: str, **how: Any) -> "PointCLIP":
     return PointCLIP.from_pretrained(name, **how)
 
 
-def about(network: "PointCLIP", labels: tuple[str, ...] = ()) -> str:
-    """Word what a model is, where it runs, and which labels it has no meaning for."""
-    from pointclip.prompts import MEANING, unknown_labels
-
+def about(network: "PointCLIP") -> str:
+    """Word what a model is and where it runs."""
     known = f"{network.clip.name} on {network.device}, {network.clip.precision.name}"
-    known += ": a small default that needs no network, not CLIP" * (network.clip.name == "embedded")
-    strange = unknown_labels(labels) if labels and network.templates == MEANING else []
-    named = ", ".join(strange)
-    return f"{known}; it knows no meaning of {named}: name a more common kind of thing" if strange else known
-
-
-def class_names(asked: Shared) -> tuple[str, ...]:
-    """Read the class names of ``--labels`` or ``--labels-file``, or ModelNet40's where neither is given.
-
-    Raises:
-        InputError: Both are given, or the names are empty or repeated, or the file cannot be read.
-    """
-    from pointclip._base.assets import asset
-    from pointclip.prompts import clean_labels, read_labels
-
-    if asked.labels is not None and asked.labels_file is not None:
-        raise InputError("--labels and --labels-file name classes twice: give one of the two")
-    if asked.labels is not None:
-        given = Path(asked.labels)
-        if given.suffix and (given.suffix.lower() in _LISTS or given.is_file()):
-            raise InputError(f"--labels takes class names, got {asked.labels!r}: give a file of names to --labels-file")
-        return clean_labels(asked.labels.split(","))
-    return read_labels(asset("labels/modelnet40.txt") if asked.labels_file is None else asked.labels_file)
+    return f"{known}: a small default that needs no network, not CLIP" if network.clip.name == "embedded" else known

@@ -127,9 +127,10 @@ def _entry(row: Row) -> dict[str, Any]:
 class CsvReport:
     """Rows of a CSV file that is being written; see :func:`open_csv`."""
 
-    def __init__(self, file: TextIO, path: Path) -> None:
+    def __init__(self, file: TextIO, path: Path, at_once: bool) -> None:
+        self.at_once = at_once  # a device takes the rows as they come, a file when all are there
         self._writer = csv.writer(file)
-        self._path = path
+        self.path = path
         self._write(CSV_COLUMNS)
 
     def add(self, row: Row) -> None:
@@ -144,7 +145,7 @@ class CsvReport:
             self._write((row.path, rank, label, f"{prob:.6g}", ""))
 
     def _write(self, values: Sequence[object]) -> None:
-        with refusals(self._path):
+        with refusals(self.path):
             self._writer.writerow(values)
 
 
@@ -163,7 +164,7 @@ def open_csv(path: str | Path) -> Iterator[CsvReport]:
         mode: Literal["a", "w"] = "a" if draft == path else "w"  # a device may stand for a file that holds something
         file = draft.open(mode, newline="", encoding="utf-8", errors="surrogateescape")
         try:
-            yield CsvReport(file, path)
+            yield CsvReport(file, path, draft == path)
         finally:
             with refusals(path):
                 file.close()

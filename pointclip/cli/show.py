@@ -12,6 +12,7 @@ from pointclip import __version__
 from pointclip.cli import console as _console
 from pointclip.cli import options as _options
 from pointclip.cli.boundary import bounded, exit_code, sentence
+from pointclip.cli.notes import in_document, run_notes, tell_notes
 from pointclip.cli.pictures import Shown, best, drawn
 from pointclip.errors import InputError
 
@@ -95,6 +96,8 @@ def _run(paths: Sequence[str], chosen: _options.Settings, wishes: _Wishes, answe
             raise InputError(f"--{name} takes one shape, and {len(items)} are named")
     targets = _targets([item.path for item in items], wishes.out)
     network = _options.load_network(chosen) if answers and not all(item.error for item in items) else None
+    notes = run_notes(paths, chosen.labels, network)
+    tell_notes([] if json else notes)
     told, faults = [], []
     read = partial(load, num_points=chosen.points, up=chosen.up, seed=chosen.seed, drop_outliers=chosen.drop_outliers)
     for item in read_clouds(items, read):
@@ -109,11 +112,11 @@ def _run(paths: Sequence[str], chosen: _options.Settings, wishes: _Wishes, answe
                     _tell(told[-1])
         except Exception as error:  # the other shapes are still to be shown
             text = sentence(error)
-            told.append({"path": item.path, "error": text if item.path in text else f"{item.path}: {text}"})
+            told.append({"path": item.path, "error": text if str(Path(item.path)) in text else f"{item.path}: {text}"})
             _console.say_error(told[-1]["error"])
             faults.append(exit_code(error))
     if json:
-        _console.write_json({"pointclip": __version__, **asdict(chosen), "shapes": told})
+        _console.write_json({"pointclip": __version__, **asdict(chosen), **in_document(notes), "shapes": told})
     return min(faults, default=0)
 
 
@@ -163,6 +166,7 @@ def _write(shown: Shown, target: Path, wishes: _Wishes) -> None:
 def _entry(path: str, shown: Shown) -> dict[str, Any]:
     up = {} if shown.up is None else {"up": shown.up}
     entry: dict[str, Any] = {"path": path, **shown.files, **up, "views": list(shown.views.names)}
+    entry |= in_document(shown.cloud.notes)
     if shown.prediction is None:
         return entry
     prediction = shown.prediction
@@ -180,5 +184,7 @@ def _tell(entry: dict[str, Any]) -> None:
     show_line = _console.printer()
     files = ", ".join(entry[kind] for kind in ("sheet", "html", "snapshot", "ply") if kind in entry)
     show_line(Text.assemble((shown(entry["path"]), "bold"), " -> ", shown(files)))
+    for note in entry.get("notes", []):
+        show_line(Text(f"  note: {shown(note)}", "dim"))
     for ranked in entry.get("predictions", [])[:1]:
         show_line(Text(f"  {shown(ranked['label'])} {ranked['probability']:.3f}", "green"))

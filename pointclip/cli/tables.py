@@ -42,12 +42,20 @@ def methods() -> Sequence[str]:
     return list(METHODS)
 
 
+def protocols() -> Sequence[str]:
+    """Name the papers' protocols."""
+    from pointclip.evaluation import PROTOCOLS
+
+    return list(PROTOCOLS)
+
+
 TABLES: dict[str, Callable[[], Sequence[str]]] = {
     "rigs": rigs,
     "styles": styles,
     "templates": templates,
     "datasets": datasets,
     "methods": methods,
+    "protocols": protocols,
 }
 
 

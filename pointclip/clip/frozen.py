@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from pointclip._base.cache import cache_folder, read_tensor, write_tensor
-from pointclip._base.checks import check_floating, check_shape
+from pointclip._base.checks import check_floating, check_shape, nearest
 from pointclip._base.threads import spread
 from pointclip.clip import patches as background
 from pointclip.clip import precision as precisions
+from pointclip.clip.device import pick_device
 from pointclip.clip.still import StillModule
 from pointclip.clip.towers import VisionTower
 from pointclip.errors import InputError
@@ -32,6 +33,7 @@ from pointclip.prompts import (
 )
 from pointclip.weights import LoadedModel
 
+FEATURES = ("unit", "raw")
 _SENTENCES_AT_ONCE = 256
 _CLIPS_OWN_SCALE = 100.0
 
@@ -50,6 +52,8 @@ class FrozenClip(StillModule):
         skip_background: Only for ViT towers: patches that see nothing but background do not enter, see
             :func:`pointclip.clip.patches.kept_patches`. Faster, and not the same features:
             ``scripts/bench_pipeline.py`` measures both.
+        features: ``"unit"``: image features have unit length. ``"raw"``: as the tower gives them, which is what the
+            paper's adapter takes.
 
     Attributes:
         name: The model's name.
@@ -58,6 +62,7 @@ class FrozenClip(StillModule):
         mean: Per channel, three numbers.
         std: Per channel, three numbers.
         logit_scale: Factor on cosines before soft-max; CLIP's own 100 where the model has no trained one.
+        logit_bias: Of a SigLIP: ``sigmoid(logit_scale cosine + logit_bias)`` is its probability of a match; else None.
         precision: The chosen number format, and ``precision.why`` in words.
 
     Raises:
@@ -77,14 +82,17 @@ class FrozenClip(StillModule):
         precision: str = "auto",
         batch_size: int | None = None,
         skip_background: bool = False,
+        features: str = "unit",
     ) -> None:
         super().__init__()
+        check_features(features)
         if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size must be at least 1, got {batch_size}")
         where = pick_device(device)
         self.name, self.identity = loaded.name, loaded.identity
         self.image_size, self.mean, self.std = loaded.image_size, loaded.mean, loaded.std
         self.logit_scale = _CLIPS_OWN_SCALE if loaded.logit_scale is None else loaded.logit_scale
+        self.logit_bias, self.features = loaded.logit_bias, features
         self.skip_background = skip_background
         self.tokenizer = loaded.tokenizer
         self.image_tower, self.precision = precisions.place(
@@ -114,6 +122,17 @@ class FrozenClip(StillModule):
         """The number of feature channels C."""
         return self.encode_sentences(["a"]).shape[1]
 
+    def giving(self, features: str) -> "FrozenClip":
+        """Return the same towers, shared, that give features of another kind, see the class's ``features``."""
+        check_features(features)
+        other = copy.copy(self)
+        other.features = features
+        return other
+
+    def unit(self, features: Tensor) -> Tensor:
+        """Give image features (..., C) of this clip unit length; those that have it stay as they are."""
+        return normalize(features, dim=-1) if self.features == "raw" else features
+
     def encode_images(self, images: Tensor, normalized: bool = True) -> Tensor:
         """Encode images.
 
@@ -124,7 +143,7 @@ class FrozenClip(StillModule):
                 hold any numbers.
 
         Returns:
-            (B, C) float32, unit length, on the towers' device.
+            (B, C) float32, on the towers' device, of unit length unless ``features`` is ``"raw"``.
 
         Raises:
             InputError: The shape or dtype is another.
@@ -249,7 +268,8 @@ class FrozenClip(StillModule):
         images = images.to(self.precision.dtype).expand(-1, 3, -1, -1)
         if self.precision.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        return normalize(precisions.features(self.image_tower, images, *keep).float(), dim=-1)
+        found = precisions.features(self.image_tower, images, *keep).float()
+        return found if self.features == "raw" else normalize(found, dim=-1)
 
     def _check_images(self, images: Tensor) -> None:
         check_shape("images", images, f"B channels {self.image_size} {self.image_size}")
@@ -261,25 +281,14 @@ class FrozenClip(StillModule):
             check_floating("images", images)
 
 
-def pick_device(device: str | torch.device) -> torch.device:
-    """Turn a device's name into a device; ``"auto"`` is CUDA where there is one, else the CPU.
+def check_features(features: str) -> None:
+    """Refuse what is no kind of image features.
 
     Raises:
-        InputError: There is no such device here.
-
-    Example:
-        >>> pick_device("cpu")
-        device(type='cpu')
+        InputError: Naming both kinds.
     """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0][:160]
-        raise InputError(f"device {str(device)!r} cannot be used here ({reason}): use 'cpu' or 'auto'") from error
-    return found
+    if features not in FEATURES:
+        raise InputError(f"features={features!r} is unknown: {nearest(features, FEATURES)}")
 
 
 def _without_image_tower(model: Any) -> nn.Module:

@@ -16,6 +16,8 @@ from torch.nn.functional import layer_norm, linear, scaled_dot_product_attention
 from pointclip.clip import folding
 
 _log = logging.getLogger(__name__)
+_ATTENTION = {"in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"}
+_MLP = ["c_fc", "gelu", "c_proj"]
 REVISION = 2  # of the forms made here: what was measured of another revision is measured anew
 
 
@@ -160,9 +162,15 @@ def is_plain_vit(tower: nn.Module) -> bool:
 def _is_plain_block(block: Any) -> bool:
     if _origin(block) != "open_clip.transformer.ResidualAttentionBlock" or hasattr(block, "ln_1_kv"):
         return False
-    attention = block.attn
-    bare = attention.in_proj_weight is None or attention.in_proj_bias is None or attention.bias_k is not None
-    return not bare and [name for name, _ in block.mlp.named_children()] == ["c_fc", "gelu", "c_proj"]
+    return _is_plain_attention(block.attn) and [name for name, _ in block.mlp.named_children()] == _MLP
+
+
+def _is_plain_attention(attention: nn.Module) -> bool:
+    """Tell whether an attention has CLIP's four tensors and no other, be it torch's or open_clip's own."""
+    mine = isinstance(attention, nn.MultiheadAttention) and not attention.add_zero_attn
+    theirs = _origin(attention).startswith("open_clip.") and type(attention).__name__ == "Attention"
+    tensors = {name for name, _ in (*attention.named_parameters(), *attention.named_buffers())}
+    return (mine or theirs) and hasattr(attention, "num_heads") and tensors == _ATTENTION
 
 
 def _is_attention_pool(module: nn.Module) -> bool:

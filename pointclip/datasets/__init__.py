@@ -4,11 +4,11 @@ from pointclip.datasets.csv_table import PathTable
 from pointclip.datasets.files import Files
 from pointclip.datasets.folder import ClassFolder
 from pointclip.datasets.indexed import Indexed, as_dataset
-from pointclip.datasets.listed import Entry, ListedFiles
+from pointclip.datasets.listed import Entry, ListedFiles, file_fingerprint
 from pointclip.datasets.modelnet import open_modelnet
 from pointclip.datasets.opening import open_dataset, opener
-from pointclip.datasets.paths import Item, find_shapes
-from pointclip.datasets.protocol import Dataset, fingerprint_of, id_of, label_of
+from pointclip.datasets.paths import Item, find_shapes, unread
+from pointclip.datasets.protocol import UNREADABLE, Dataset, fingerprint_of, id_of, label_of
 from pointclip.datasets.psb import ClassFile
 from pointclip.datasets.scanobjectnn import ScanObjectNN
 from pointclip.datasets.shapes import ShapePack
@@ -18,6 +18,7 @@ from pointclip.datasets.table import SOURCES, Source, dataset_names
 __all__ = [
     "FURNITURE_FOLDER",
     "SOURCES",
+    "UNREADABLE",
     "ClassFile",
     "ClassFolder",
     "Dataset",
@@ -34,6 +35,7 @@ __all__ = [
     "as_dataset",
     "dataset_names",
     "extract",
+    "file_fingerprint",
     "find_shapes",
     "fingerprint_of",
     "id_of",
@@ -42,4 +44,5 @@ __all__ = [
     "open_modelnet",
     "opener",
     "read_rows",
+    "unread",
 ]

@@ -16,6 +16,7 @@ from pointclip.datasets.listed import OUTLIERS_KEPT
 from pointclip.errors import DatasetError, InputError
 from pointclip.points import PointCloud, far_outliers
 
+_STORED = ", rows as stored"
 _ONE_AT_A_TIME = threading.Lock()  # HDF5 files are not safe to be read from several threads
 
 
@@ -78,13 +79,14 @@ class Hdf5Clouds:
 
     Attributes:
         drop_outliers: Leave far outliers out, as :func:`pointclip.load` does; to be set before shapes are read.
+        as_stored: Give the first rows of each array as they are, as the papers' codes do; likewise.
 
     Raises:
         DatasetError: A file is missing or not of this layout.
         MissingDependency: h5py is not installed.
     """
 
-    drop_outliers = True
+    drop_outliers, as_stored = True, False
 
     def __init__(
         self,
@@ -125,6 +127,9 @@ class Hdf5Clouds:
     def item(self, index: int) -> tuple[PointCloud, str, str]:
         """Read one cloud: the cloud, its label and its id."""
         points, normals = self._arrays(index)
+        if self.as_stored:
+            cloud = PointCloud.from_numpy(points[: self.num_points], name=self.id(index))
+            return cloud, self.label(index), self.id(index)
         how = self.num_points, self.up, self.drop_outliers
         cloud = cloud_of(self.id(index), points, normals, self.id(index), *how)
         return cloud, self.label(index), self.id(index)
@@ -147,7 +152,8 @@ class Hdf5Clouds:
             return f"unreadable: {error}"
         for array in arrays:
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest() + OUTLIERS_KEPT * (not self.drop_outliers)
+        how = _STORED if self.as_stored else OUTLIERS_KEPT * (not self.drop_outliers)
+        return digest.hexdigest() + how
 
     def _arrays(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         file, row, _ = self._places[index]
@@ -170,8 +176,28 @@ class Hdf5Clouds:
         if path not in self._open:
             file = require("h5py", extra="data").File(path, "r")
             wanted = ("data", "normal", "mask") if self.drop_masked else ("data", "normal")
-            self._open[path] = file, {name: file[name] for name in wanted if name in file}
+            self._open[path] = file, {name: _array(path, file, name) for name in wanted if name in file}
         return self._open[path][1]
+
+
+def _array(path: Path, file: Any, name: str) -> Any:
+    """Give an array that lies in the file itself: a link or a storage elsewhere could name any file of the reader.
+
+    Raises:
+        DatasetError: It lies elsewhere, or is no array.
+        KeyError: It is not there.
+    """
+    h5py = require("h5py", extra="data")
+    link = file.get(name, getlink=True)
+    array = None if isinstance(link, h5py.ExternalLink) else file[name]
+    if (
+        not isinstance(array, h5py.Dataset)
+        or array.external
+        or array.is_virtual
+        or array.file.filename != file.filename
+    ):
+        raise DatasetError(f"{path}: {name} is no array of this file, and links are not followed: copy the array in")
+    return array
 
 
 def _numbers(path: Path, count: int, how_to_get: str) -> list[int]:
@@ -181,8 +207,11 @@ def _numbers(path: Path, count: int, how_to_get: str) -> list[int]:
         raise DatasetError(f"{path} is not there. {how_to_get}")
     try:
         with h5py.File(path, "r") as file:
-            shape, numbers = file["data"].shape, np.asarray(file["label"]).reshape(-1).astype(np.int64)
+            shape = _array(path, file, "data").shape
+            numbers = np.asarray(_array(path, file, "label")).reshape(-1).astype(np.int64)
     except (OSError, KeyError, ValueError) as error:
+        if isinstance(error, DatasetError):
+            raise
         reason = " ".join(str(error).split())
         raise DatasetError(f"{path} is no HDF5 file with data and label ({reason}). {how_to_get}") from error
     if len(shape) != 3 or shape[2] != 3 or shape[0] != len(numbers):

@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pointclip.datasets.protocol import UNREADABLE
 from pointclip.points import PointCloud, load
 
 _NAMED_FILES = {
     ".obj": rb"^\s*mtllib\s+(.+?)\s*$",
     ".mtl": rb"^\s*(?:map_\w+|bump|disp|decal)\s+(?:-\S+\s+\S+\s+)*(.+?)\s*$",
+    ".dae": rb"<init_from>\s*(?:file:/+)?([^<]+?)\s*</init_from>",
     ".gltf": rb'"uri"\s*:\s*"([^"]+)"',
 }
 OUTLIERS_KEPT = ", outliers kept"  # at the end of a fingerprint
@@ -79,12 +81,15 @@ class ListedFiles:
     def fingerprint(self, index: int) -> str:
         """Name everything that decides the cloud of one shape: the bytes of its files, and how it is read.
 
-        A file that cannot be read has a name too: reading it will say what is wrong.
+        A file that cannot be read has a name too: reading it will say what is wrong. A pipe is left to the reader.
         """
+        path = self.entries[index].path
         try:
-            known = file_fingerprint(self.entries[index].path, self.num_points, self.up, self.seed)
+            if path.exists() and not path.is_file():
+                return f"{UNREADABLE}no regular file"
+            known = file_fingerprint(path, self.num_points, self.up, self.seed)
         except OSError as error:
-            return f"unreadable: {error.strerror}"
+            return f"{UNREADABLE}{error.strerror}"
         return known + OUTLIERS_KEPT * (not self.drop_outliers)
 
     def _cloud(self, path: Path) -> PointCloud:

@@ -2,12 +2,14 @@
 
 import glob
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pointclip._base.files import check_name
 from pointclip.errors import InputError
-from pointclip.meshes import KNOWN_SUFFIXES, is_shape
+from pointclip.meshes import KNOWN_SUFFIXES, STDIN, is_shape, is_unread_shape
 from pointclip.points import PointCloud
 
 
@@ -50,7 +52,28 @@ def find_shapes(paths: Iterable[str | Path]) -> list[Item]:
     return list(known.values())
 
 
+def unread(paths: Iterable[str | Path]) -> dict[str, int]:
+    """Count the shapes in folders that :func:`find_shapes` leaves out, for their type is not read.
+
+    Returns:
+        Numbers by file type, the most frequent first.
+
+    Example:
+        >>> unread(["chair.obj"])
+        {}
+    """
+    folders = {os.path.realpath(path): str(path) for path in paths if os.path.isdir(path)}  # noqa: PTH112  no name is too long for it
+    files = {os.path.realpath(path) for folder in folders.values() for path in _files(folder) if is_unread_shape(path)}
+    return dict(Counter(Path(path).suffix.lower() for path in sorted(files)).most_common())
+
+
 def _expand(path: str) -> list[Item]:
+    if path == STDIN:
+        return [Item(path)]
+    try:
+        check_name(path)
+    except InputError as error:
+        return [Item(path, error=error)]
     if Path(path).is_dir():
         return _in_folder(path)
     if not Path(path).exists() and glob.has_magic(path):
@@ -91,11 +114,18 @@ def _below(folder: str) -> list[Item]:
         text = f"{error.filename} cannot be listed ({error.strerror}): check its permissions"
         found.append(Item(str(error.filename), error=InputError(text)))
 
+    for path in _files(folder, refused):
+        if is_shape(path):
+            found.append(Item(path))
+    return found
+
+
+def _files(folder: str, refused: Callable[[OSError], None] | None = None) -> Iterator[str]:
+    """Give all files below a folder that are not hidden."""
     seen = {os.path.realpath(folder)}
     for where, below, names in os.walk(folder, onerror=refused, followlinks=True):
         below[:] = [name for name in sorted(below) if _is_new(Path(where) / name, seen)]
-        found += [Item(str(Path(where) / name)) for name in sorted(names) if _is_shape(str(Path(where) / name))]
-    return found
+        yield from (str(Path(where) / name) for name in sorted(names) if not name.startswith("."))
 
 
 def _is_new(folder: Path, seen: set[str]) -> bool:

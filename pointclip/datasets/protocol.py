@@ -5,6 +5,8 @@ from typing import Protocol
 
 from pointclip.points import PointCloud
 
+UNREADABLE = "unreadable: "  # begins the fingerprint of what cannot be read twice, or at all: it names no cloud
+
 
 class Dataset(Protocol):
     """Shapes with classes, read one by one.

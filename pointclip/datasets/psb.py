@@ -47,7 +47,7 @@ class ClassFile(ListedFiles):
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise DatasetError(f"{path} cannot be read ({error}): {HOW_TO_GET}") from error
+            raise DatasetError(f"{path} cannot be read ({error}): {HOW_TO_GET}; it is not downloaded") from error
         root, meshes = _meshes(path)
         entries = []
         for model, label in classes_of(text, path):

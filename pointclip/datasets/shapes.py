@@ -45,7 +45,7 @@ class ShapePack:
         >>> ShapePack("kaykit.npz.xz")
         Traceback (most recent call last):
         ...
-        pointclip.errors.DatasetError: kaykit.npz.xz does not exist: name a pack (NAME.npz.xz), which...
+        pointclip.errors.DatasetError: kaykit.npz.xz does not exist, for packs are not downloaded: name a pack ...
     """
 
     splits = ("all",)
@@ -59,7 +59,7 @@ class ShapePack:
             raise DatasetError(f"a pack of shapes is not split, so it has no {split!r}: take all of it")
         self.path, self.num_points, self.up, self.seed = Path(path), num_points, up, seed
         if not self.path.is_file():
-            raise DatasetError(f"{path} does not exist: {HOW_TO_GET}")
+            raise DatasetError(f"{path} does not exist, for packs are not downloaded: {HOW_TO_GET}")
         self.names: list[str] = self._data["name"].tolist()
         self._label: list[str] = self._data["label"].tolist()
         self.labels = sorted(set(self._label))

@@ -5,6 +5,7 @@ import hashlib
 import json
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from pointclip._base.assets import asset
 from pointclip.datasets.listed import OUTLIERS_KEPT
 from pointclip.datasets.protocol import Dataset
 from pointclip.errors import DatasetError
+from pointclip.meshes import check_unpacked
 from pointclip.points import PointCloud, load
 
 NAMES = ("sweethome3d",)
@@ -145,10 +147,10 @@ def extract(library: Path, model: str, folder: Path) -> Path:
     beside = model.rpartition("/")[0] + "/"
     try:
         with _opened(library) as archive:
-            archive.extractall(
-                folder, [name for name in archive.namelist() if name.startswith(beside) or name == model]
-            )
-    except zipfile.BadZipFile as error:
+            wanted = [file for file in archive.infolist() if file.filename.startswith(beside) or file.filename == model]
+            check_unpacked(library, sum(f.file_size for f in wanted), sum(f.compress_size for f in wanted))
+            archive.extractall(folder, wanted)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise DatasetError(f"{library} is damaged ({error}): install it again") from error
     if not (folder / model).is_file():
         raise DatasetError(f"{library} has no model {model}: {HOW_TO_GET}")

@@ -40,7 +40,7 @@ def dataset_names() -> tuple[str, ...]:
 
     Example:
         >>> dataset_names()[:3]
-        ('modelnet10', 'modelnet40', 'scanobjectnn')
+        ('modelnet10', 'modelnet40', 'psb')
     """
     return tuple(name for source in SOURCES for name in source.NAMES)
 

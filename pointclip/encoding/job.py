@@ -1,275 +1,242 @@
-"""A dataset to view features: the long job of ``eval`` and ``embed``, done in parts that survive an interruption."""
+"""A dataset to view features, each look at each shape encoded once and kept: behind ``eval``, ``embed`` and ``fit``."""
 
-import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import closing, suppress
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from pointclip._base.files import check_folder, refusals
-from pointclip._base.threads import cores
-from pointclip.datasets.protocol import Dataset
+from pointclip.datasets import Dataset, fingerprint_of, id_of, label_of
+from pointclip.encoding import local
 from pointclip.encoding import ray as engine_ray
-from pointclip.encoding.parts import STAGES, Part, part_path, read_part, write_part
-from pointclip.encoding.plan import PLAN, claim, plan_of, read_plan
+from pointclip.encoding.local import STAGES, Done, Task
+from pointclip.encoding.looks import Augmentation, Look
+from pointclip.encoding.rows import RowStore
+from pointclip.encoding.store import kept_as, kept_row, open_store
 from pointclip.errors import InputError
-from pointclip.points.poses import check_pose, ups_of
-from pointclip.reading.items import Reading, read_items
+from pointclip.points import check_pose, ups_of
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
 
-ENGINES = ("local", "ray")
+Engine = Callable[..., Generator[Done, None, None]]
+ENGINES: dict[str, Engine] = {"local": local.run, "ray": engine_ray.run}
 PART_SIZE = 32
 Watch = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class Encodings:
-    """View features of a dataset, kept in a folder of parts.
+@dataclass(eq=False)
+class Part:
+    """Some shapes, in their order.
 
     Attributes:
-        folder: Where the parts are.
-        parts: For each part its file and the places of its shapes in the dataset.
+        index: n places in the dataset.
+        ids: n names.
+        labels: n true classes, "" where unknown.
+        errors: n sentences, "" where the shape was encoded.
+        features: (n, L V, C) float32, the V views of all L looks, zeros where there is an error.
+        seconds: For each stage n seconds, of when the shape was encoded.
     """
 
-    folder: Path
-    parts: tuple[tuple[Path, list[int]], ...]
+    index: list[int]
+    ids: list[str]
+    labels: list[str]
+    errors: list[str]
+    features: Tensor
+    seconds: dict[str, list[float]]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True, eq=False)
+class Encodings:
+    """View features of shapes of a dataset, read from the store part by part.
+
+    Attributes:
+        dataset: Where the shapes come from.
+        shapes: For each shape its place in the dataset and what its rows are named after.
+        shapes_sha256: Names all that decides the clouds of the shapes, in their order.
+        looks: L looks at each shape.
+        store: Where the rows are.
+        views: V, the views of a look.
+        errors: For the place of a shape that could not be encoded, why.
+    """
+
+    dataset: Dataset
+    shapes: list[tuple[int, str]]
+    shapes_sha256: str
+    looks: tuple[Look, ...]
+    store: RowStore
+    views: int
+    errors: dict[int, Exception] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Part]:
-        """Read one part after the other, so that memory does not grow with the dataset."""
-        for path, indices in self.parts:
-            part = read_part(path, indices)
-            if part is None:
-                raise InputError(f"{path} was changed since it was written: remove it and run the same command again")
-            yield part
+        """Read a few shapes after the other, so that memory does not grow with their number."""
+        for start in range(0, len(self.shapes), PART_SIZE):
+            yield self._part(self.shapes[start : start + PART_SIZE])
 
-    @property
-    def shapes_sha256(self) -> str:
-        """Name all that decides the clouds of the shapes, in their order."""
-        return read_plan(self.folder)["shapes_sha256"]
+    def whole(self) -> Part:
+        """Read all shapes at once."""
+        return self._part(self.shapes)
 
     @property
     def ups(self) -> tuple[str, ...]:
-        """Name the axes that were taken as up, P of them; the V views of each stand one after the other."""
-        return ups_of(read_plan(self.folder)["spec"]["pose"])
+        """Name the axis that each look takes as up; the V views of each stand one after the other."""
+        return tuple(look.up for look in self.looks)
 
-    def remove(self) -> None:
-        """Remove the parts, and the folder unless something else lies in it."""
-        for path in (*self.folder.glob("part-*"), *self.folder.glob(f"{PLAN}*")):  # drafts of a killed run too
-            path.unlink()
-        with suppress(OSError):  # it is not empty
-            self.folder.rmdir()
+    def missing(self) -> tuple[list[Task], list[Task]]:
+        """List what is not in the store: a task for each shape, and apart from these the twins of such shapes."""
+        first: dict[str, Task] = {}
+        twins = []
+        for index, known in self.shapes:
+            looks = tuple(look for look in self.looks if self.store.row(look.name(known)) is None)
+            task = Task(index, known, looks)
+            if looks and first.setdefault(known, task) is not task:
+                twins.append(task)
+        return list(first.values()), twins
 
-    def whole(self) -> Part:
-        """Read all parts as one: (N, P V, C) features and all that is known of the N shapes."""
-        everything = list(self)
-        joined = Part()
-        for part in everything:
-            for name in ("index", "ids", "labels", "errors"):
-                getattr(joined, name).extend(getattr(part, name))
-            for stage in STAGES:
-                joined.seconds[stage].extend(part.seconds[stage])
-        known = [part.features for part in everything if part.features.numel()]
-        if known:
-            rows = [
-                p.features if p.features.numel() else known[0].new_zeros(len(p), *known[0].shape[1:])
-                for p in everything
-            ]
-            joined.features = torch.cat(rows)
-        return joined
+    def _part(self, shapes: list[tuple[int, str]]) -> Part:
+        index = [index for index, _ in shapes]
+        ids = [id_of(self.dataset, place) for place in index]
+        labels = [label_of(self.dataset, place) for place in index]
+        errors = [_sentence(name, self.errors.get(place)) for name, place in zip(ids, index, strict=True)]
+        rows = torch.zeros(len(shapes), len(self.looks), self.store.width)
+        for place, (index_of_shape, known) in enumerate(shapes):
+            if index_of_shape not in self.errors:
+                rows[place] = torch.stack([kept_row(self.store, look.name(known)) for look in self.looks])
+        features, seconds = rows.split([self.store.width - len(STAGES), len(STAGES)], dim=-1)
+        read, drawn, encoded = seconds[:, 0, 0], seconds[..., 1].sum(1), seconds[..., 2].sum(1)
+        spent = dict(zip(STAGES, (read.tolist(), drawn.tolist(), encoded.tolist()), strict=True))
+        features = features.unflatten(2, (self.views, features.shape[2] // self.views)).flatten(1, 2)
+        return Part(index, ids, labels, errors, features, spent)
 
 
 def encode_dataset(
     model: "PointCLIP",
     dataset: Dataset,
-    folder: str | Path,
     *,
     indices: Sequence[int] | None = None,
     engine: str = "local",
     pose: str = "given",
-    part_size: int | None = None,
+    looks: Sequence[Look] | None = None,
     workers: int | None = None,
+    cache: str | Path | None = None,
     watch: Watch | None = None,
+    strict: bool = False,
 ) -> Encodings:
-    """Encode every shape of a dataset into a folder of parts; finished parts are kept and not made again.
+    """Encode what is not yet in the store, and give all of it.
 
     Args:
         model: Its towers, rig and style; a few-shot head it may carry plays no part.
         dataset: Where the shapes come from.
-        folder: Where the parts go; made if it is not there.
         indices: Places in the dataset; None takes all.
-        engine: ``"local"``: threads of this process, each with a core of its own and a part at a time. ``"ray"``: the
+        engine: ``"local"``: threads of this process, each with a core of its own and a shape at a time. ``"ray"``: the
             actors of a Ray cluster (extra ``cluster``).
         pose: ``"search"`` encodes each shape with each of the six axes as up.
-        part_size: Shapes of a part: what an interruption may cost. None is a sixteenth of all, from 1 to 32, so that
-            small jobs too keep every core busy.
+        looks: Other looks at each shape than those of the pose.
         workers: Threads or actors; None is one for each core, and one on a GPU.
-        watch: Called with the shapes done and the shapes in all, after each part and before the first.
+        cache: Folder of the store; None is the user's own (``POINTCLIP_CACHE`` overrides the place).
+        watch: Called with the shapes done and the shapes in all, after each shape and before the first.
+        strict: End with the first shape that cannot be read or drawn.
 
     Returns:
-        The parts. A shape that cannot be read or drawn is a row with its error.
+        The features. A shape that cannot be read or drawn has its error in their place.
 
     Raises:
-        InputError: The folder holds another job, or cannot be written, or there is no such engine.
+        InputError: There is no such engine or pose, or nothing at all can be written; if ``strict``, a bad shape.
 
     Note:
-        A part depends on its own shapes only, and is computed on one thread of the processor: engines, the number of
-        workers and interruptions do not change a byte of the features.
+        A row depends on its own shape only and is computed on one thread of the processor: engines, the number of
+        workers, interruptions and what was in the store before do not change a byte. Any number of processes may use
+        one store. Global random state is neither read nor changed.
     """
     if engine not in ENGINES:
         raise InputError(f"engine must be 'local' or 'ray', got {engine!r}")
     check_pose(pose)
-    chosen = list(range(len(dataset)) if indices is None else indices)
-    part_size = min(PART_SIZE, max(1, len(chosen) // 16)) if part_size is None else part_size
-    if part_size < 1 or (workers is not None and workers < 1):
-        raise InputError(f"part_size and workers must be at least 1, got {part_size} and {workers}")
-    folder = check_folder(folder)
-    claim(folder, plan_of(model, dataset, chosen, part_size, pose))
-    pieces = [chosen[start : start + part_size] for start in range(0, len(chosen), part_size)]
-    found = Encodings(folder, tuple((part_path(folder, number), piece) for number, piece in enumerate(pieces)))
-    missing = [(path, piece) for path, piece in found.parts if read_part(path, piece) is None]
-    done = len(chosen) - sum(len(piece) for _, piece in missing)
-    if watch is not None:
-        watch(done, len(chosen))
-    if missing:
-        run = _run(engine, pose)
-        with closing(run(model, dataset, missing, workers)) as counts:  # workers stop when the caller does
-            for count in counts:
-                done += count
-                if watch is not None:
-                    watch(done, len(chosen))
+    if workers is not None and workers < 1:
+        raise InputError(f"workers must be at least 1, got {workers}")
+    wanted = tuple(Look(up) for up in ups_of(pose)) if looks is None else tuple(looks)
+    chosen = range(len(dataset)) if indices is None else indices
+    store, digest, shapes = open_store(model, cache), hashlib.sha256(), []
+    for index in chosen:
+        known = fingerprint_of(dataset, index)
+        digest.update(f"{index} {known}\n".encode())
+        shapes.append((index, kept_as(known)))
+    found = Encodings(dataset, shapes, digest.hexdigest(), wanted, store, model.views.num_views)
+
+    def told(done: int) -> None:
+        if watch is not None:
+            watch(done, len(shapes))
+
+    _fill(found, partial(ENGINES[engine], model, dataset, workers=workers), told, strict)
     return found
 
 
-def encode_part(model: "PointCLIP", readings: Iterable[Reading], ups: Sequence[str] = ("y",)) -> Part:
-    """Draw and encode some shapes, pictures of several shapes passing the tower together.
+def _fill(found: Encodings, run: Engine, told: Callable[[int], None], strict: bool) -> None:
+    """Encode what is missing, a row into the store as it comes."""
+    store = found.store
+    first, twins = found.missing()
+    done = len(found.shapes) - len(first) - len(twins)
+    told(done)
+    while first:
+        with closing(run(first)) as results:  # workers stop when the caller does
+            for result in results:
+                if result.error is not None and strict:
+                    raise result.error
+                if result.error is not None:
+                    found.errors[result.task.index] = result.error
+                for look, row in zip(result.task.looks, result.rows, strict=False):
+                    store.add(look.name(result.task.fingerprint), row)
+                done += 1
+                told(done)
+        first, twins = [task for task in twins if store.row(task.looks[0].name(task.fingerprint)) is None], []
+    if done < len(found.shapes):
+        told(len(found.shapes))  # with the twins
+
+
+def encode(
+    model: "PointCLIP",
+    dataset: Dataset,
+    indices: Sequence[int] | None = None,
+    *,
+    augmentation: Augmentation | None = None,
+    seed: int = 0,
+    cache: str | Path | None = None,
+    watch: Watch | None = None,
+) -> Tensor:
+    """Encode shapes of a dataset and augmented copies of them as :func:`encode_dataset` does, to a tensor.
 
     Args:
         model: Its towers, rig and style.
-        readings: The shapes as they were read.
-        ups: The axes to take as up, one after the other.
+        dataset: Where the shapes come from.
+        indices: N places in the dataset; None takes all.
+        augmentation: How to make further copies; None makes none.
+        seed: Of the augmentation.
+        cache: Folder of the store; None is the user's own.
+        watch: Called with the shapes done and the shapes in all.
 
     Returns:
-        The part; features on the CPU.
+        (N, 1 + copies, V, C) float32 on the CPU, unit length; copy 0 is the clean cloud.
+
+    Raises:
+        InputError: A shape cannot be read; the message names its file.
     """
-    part, waiting = Part(), _Waiting(model, ups)
-    rows: dict[int, Tensor] = {}
-    for reading in readings:
-        part.index.append(reading.index)
-        part.ids.append(reading.id)
-        part.labels.append(reading.label)
-        part.seconds["read"].append(reading.seconds)
-        start = time.perf_counter()
-        error = reading.error
-        try:
-            if error is None and reading.cloud is not None:
-                waiting.draw(len(part) - 1, reading.cloud)
-        except InputError as refused:  # a style that needs what this shape lacks
-            error = refused
-        part.errors.append("" if error is None else _sentence(reading.id, error))
-        part.seconds["draw"].append(time.perf_counter() - start)
-        part.seconds["encode"].append(0.0)
-        if waiting.full:
-            rows |= waiting.encode(part.seconds["encode"])
-    rows |= waiting.encode(part.seconds["encode"])
-    if rows:
-        like = next(iter(rows.values()))
-        part.features = torch.stack([rows.get(place, torch.zeros_like(like)) for place in range(len(part))])
-    else:
-        part.features = torch.zeros(len(part), 0, 0)
-    return part
+    copies = [
+        Look(augmentation=augmentation, seed=seed, copy=k) for k in range(augmentation.copies if augmentation else 0)
+    ]
+    looks = [Look(), *copies]
+    found = encode_dataset(model, dataset, indices=indices, looks=looks, cache=cache, watch=watch, strict=True)
+    return found.whole().features.unflatten(1, (len(looks), found.views))
 
 
-class _Waiting:
-    """Pictures that wait until they fill a batch of the tower."""
-
-    def __init__(self, model: "PointCLIP", ups: Sequence[str]) -> None:
-        self.model, self.ups = model, ups
-        self.pictures: list[tuple[int, Tensor, bool]] = []
-
-    @property
-    def full(self) -> bool:
-        return sum(len(pictures) for _, pictures, _ in self.pictures) >= self.model.clip.batch_size
-
-    @torch.no_grad()
-    def draw(self, place: int, cloud: Any) -> None:
-        pictures = torch.cat([self.model.render(cloud.turned(up))[0] for up in self.ups])
-        self.pictures.append((place, pictures, self.model.style_for(cloud).clip_normalized))
-
-    def encode(self, seconds: list[float]) -> dict[int, Tensor]:
-        """Encode what waits, and share the time among its shapes."""
-        start = time.perf_counter()
-        found: dict[int, Tensor] = {}
-        for normalized in (True, False):
-            chosen = [(place, pictures) for place, pictures, kind in self.pictures if kind is normalized]
-            if chosen:
-                together = torch.cat([pictures for _, pictures in chosen])
-                features = self.model.clip.encode_images(together, normalized=normalized).float().cpu()
-                sizes = [len(pictures) for _, pictures in chosen]
-                found |= dict(zip((place for place, _ in chosen), features.split(sizes), strict=True))
-        for place in found:
-            seconds[place] = (time.perf_counter() - start) / len(found)
-        self.pictures = []
-        return found
-
-
-def _run(engine: str, pose: str) -> Callable[..., Generator[int, None, None]]:
-    make = partial(_make, ups=ups_of(pose))
-    return partial(engine_ray.run_parts if engine == "ray" else _run_local, make=make)
-
-
-def _run_local(
-    model: "PointCLIP",
-    dataset: Dataset,
-    missing: list[tuple[Path, list[int]]],
-    workers: int | None,
-    make: engine_ray.Make,
-) -> Generator[int, None, None]:
-    """Work on parts in threads, a few parts read ahead; give the size of each part as it is done."""
-    on_cpu = model.device.type == "cpu"
-    count = workers or (cores() if on_cpu else 1)
-    threads = torch.get_num_threads()
-    prepare = partial(torch.set_num_threads, 1 if on_cpu else threads)
-    pool = ThreadPoolExecutor(count, "pointclip-encode", initializer=prepare)
-    waiting: deque[Future[int]] = deque()
-    stop = Event()
-    try:
-        with closing(read_items(dataset, [index for _, piece in missing for index in piece])) as readings:
-            for path, piece in missing:
-                waiting.append(pool.submit(make, model, _until(stop, [next(readings) for _ in piece]), path))
-                while len(waiting) > count:
-                    yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)  # waits: a thread must not write to a folder that its owner then removes
-        torch.set_num_threads(threads)
-
-
-def _until(stop: Event, readings: Iterable[Reading]) -> Iterator[Reading]:
-    for reading in readings:
-        if stop.is_set():
-            raise CancelledError
-        yield reading
-
-
-def _make(model: "PointCLIP", readings: Iterable[Reading], path: Path, ups: Sequence[str] = ("y",)) -> int:
-    part = encode_part(model, readings, ups)
-    with refusals(path):
-        write_part(path, part)
-    return len(part)
-
-
-def _sentence(name: str, error: Exception) -> str:
+def _sentence(name: str, error: Exception | None) -> str:
+    if error is None:
+        return ""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if name in text else f"{name}: {text}"

@@ -1,10 +1,9 @@
-"""Parts of an encoding job on a Ray cluster: Ray Data hands out their list, actors hold the frozen model."""
+"""Shapes encoded on a Ray cluster: actors hold the frozen model and send features back."""
 
 import logging
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,37 +12,32 @@ import torch
 
 from pointclip._base.files import refusals
 from pointclip._base.optional import require
-from pointclip.datasets.protocol import Dataset
-from pointclip.encoding.parts import read_part
+from pointclip.datasets import Dataset
+from pointclip.encoding.local import Done, Task, encode_shape
 from pointclip.errors import InputError, PointClipError
-from pointclip.reading.items import Reading, read_items
+from pointclip.reading import read_items
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
 
-TRIES = 4  # of a part whose worker is lost every time
-_STORE_BYTES = 500_000_000  # of a cluster of our own: the dataset's list of shapes travels, no shape and no feature
-Make = Callable[["PointCLIP", Iterable[Reading], Path], int]
+TRIES = 4  # of shapes whose worker is lost every time
+TOGETHER = 16  # shapes that a worker is given at once
+_STORE_BYTES = 500_000_000  # of a cluster of our own: the dataset's list of shapes travels, and features on their way
 
 
-def run_parts(
-    model: "PointCLIP",
-    dataset: Dataset,
-    missing: Sequence[tuple[Path, list[int]]],
-    workers: int | None,
-    make: Make,
-) -> Generator[int, None, None]:
-    """Make parts in the actors of a Ray cluster; the parts of a lost worker are made by another.
+def run(
+    model: "PointCLIP", dataset: Dataset, tasks: Sequence[Task], workers: int | None = None
+) -> Generator[Done, None, None]:
+    """Encode shapes in the actors of a Ray cluster; those of a lost worker are encoded by another.
 
     Args:
         model: One of ``PointCLIP.from_pretrained``, for each actor loads it anew.
         dataset: Where the shapes come from. Picklable.
-        missing: For each part its file and the places of its shapes in the dataset.
+        tasks: What to encode.
         workers: Number of actors; None is one for each core of the cluster, or each GPU for a model on a GPU.
-        make: From the model and the shapes of a part to its file; gives their number. Picklable.
 
-    Returns:
-        The number of shapes of each part, as it is done.
+    Yields:
+        What came of each task, in any order.
 
     Raises:
         MissingDependency: Ray is not installed.
@@ -57,30 +51,22 @@ def run_parts(
         raise InputError("engine 'ray' loads the model in each worker: make it with PointCLIP.from_pretrained")
     device, precision = model.device.type, model.clip.precision.name
     again = partial(model.again, device=device, precision=precision)
-    for path, _ in missing:
-        _tries(path).unlink(missing_ok=True)
-    crew = Crew(again, model.feature_spec.key, dataset, make, str(Path.cwd()))
-    pieces = [{"path": str(path.absolute()), "indices": indices} for path, indices in missing]
-    return _run(crew, pieces, workers, gpus=int(device == "cuda"))
+    yield from _run((again, model.feature_spec.key, dataset, str(Path.cwd())), tasks, workers, int(device == "cuda"))
 
 
-@dataclass(frozen=True)
-class Crew:
-    """What a worker in another process needs to make parts as this one would. Picklable.
+class Worker:
+    """Encodes shapes in another process as this one would.
 
-    Attributes:
+    Args:
         again: Loads the model.
         key: Names all that decides what the model sees, see :class:`pointclip.feature_spec.FeatureSpec`.
         dataset: Where the shapes come from.
-        make: From the model and the shapes of a part to its file.
         folder: The working folder, where relative paths start.
     """
 
-    again: Callable[[], "PointCLIP"]
-    key: str
-    dataset: Dataset
-    make: Make
-    folder: str
+    def __init__(self, again: Callable[[], "PointCLIP"], key: str, dataset: Dataset, folder: str) -> None:
+        self.again, self.key, self.dataset, self.folder = again, key, dataset, folder
+        self.model: PointCLIP | None = None
 
     def load(self) -> "PointCLIP":
         """Load the model, and use one thread of a processor, as every engine does.
@@ -97,65 +83,53 @@ class Crew:
             torch.set_num_threads(1)
         return model
 
-    def work(self, model: "PointCLIP", path: Path, indices: list[int]) -> int:
-        """Make one part, unless a worker that was lost had come to its end.
-
-        Raises:
-            InputError: Every worker that tried it was lost, or the part cannot be written.
-        """
-        if read_part(path, indices) is None:
-            tries = _tries(path)
-            with refusals(tries), tries.open("ab") as file:
-                file.write(b".")
-            if tries.stat().st_size > TRIES:
-                raise InputError(
-                    f"{TRIES} workers were lost, each over the shapes {indices[0]} to {indices[-1]} of the dataset: "
-                    "find the one with --engine local and leave it out"
-                )
-            self.make(model, list(read_items(self.dataset, indices, workers=1)), path)
-            tries.unlink(missing_ok=True)
-        return len(indices)
-
-
-def _tries(path: Path) -> Path:
-    """Name the file that has a byte for each time a part was begun."""
-    return path.with_suffix(".tries")
-
-
-class _Actor:
-    """A worker of the crew; it loads the model with its first part, once."""
-
-    def __init__(self, crew: Crew) -> None:
-        self.crew = crew
-        self.model: PointCLIP | None = None
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+    def work(self, tasks: Sequence[Task]) -> tuple[list[Done], str]:
+        """Give what came of some tasks, or why none can be done here; the first call loads the model."""
         try:
-            self.model = self.model or self.crew.load()
-            pieces = zip(batch["path"], batch["indices"], strict=True)
-            return {"done": [self._work(*piece) for piece in pieces], "refused": [""] * len(batch["path"])}
+            self.model = self.model or self.load()
         except PointClipError as error:
-            return {"done": [0], "refused": [str(error)]}
-
-    def _work(self, path: str, indices: Any) -> int:
-        assert self.model is not None
-        return self.crew.work(self.model, Path(path), [int(index) for index in indices])
+            return [], str(error)
+        readings = read_items(self.dataset, [task.index for task in tasks], workers=1)
+        return [encode_shape(self.model, *pair) for pair in zip(tasks, readings, strict=True)], ""
 
 
-def _run(crew: Crew, pieces: list[dict[str, Any]], workers: int | None, gpus: int) -> Generator[int, None, None]:
+def _run(crew: tuple[Any, ...], tasks: Sequence[Task], workers: int | None, gpus: int) -> Generator[Done, None, None]:
     ray = require("ray", extra="cluster")
-    require("ray.data", extra="cluster")
+    together = min(TOGETHER, max(1, len(tasks) // 16))
+    pieces = [tasks[start : start + together] for start in range(0, len(tasks), together)][::-1]
+    patience = {"max_restarts": -1, "max_task_retries": TRIES - 1}
     with _cluster(ray, workers):
-        have = int(ray.cluster_resources().get("GPU" if gpus else "CPU", 0))
-        actors = ray.data.ActorPoolStrategy(size=min(workers or max(1, have), len(pieces)))
-        listed = ray.data.from_items(pieces, override_num_blocks=len(pieces))
-        done = listed.map_batches(
-            _Actor, fn_constructor_args=(crew,), batch_size=1, compute=actors, num_cpus=1, num_gpus=gpus
-        )  # Ray Data starts lost actors anew and repeats their tasks
-        for row in done.iter_rows():
-            if row["refused"]:
-                raise InputError(row["refused"])
-            yield row["done"]
+        have = max(1, int(ray.cluster_resources().get("GPU" if gpus else "CPU", 0)))
+        actor = ray.remote(num_cpus=1, num_gpus=gpus, **patience)(Worker)
+        crew_there = [ray.put(part) for part in crew]
+        idle = [actor.remote(*crew_there) for _ in range(min(workers or have, have, len(pieces)))]
+        busy: dict[Any, tuple[Any, Sequence[Task]]] = {}
+        while pieces or busy:
+            while idle and pieces:
+                worker, piece = idle.pop(), pieces.pop()
+                busy[worker.work.remote(piece)] = worker, piece
+            (ready,), _ = ray.wait(list(busy))
+            worker, piece = busy.pop(ready)
+            yield from _received(ray, ready, piece[0].index, piece[-1].index)
+            idle.append(worker)
+
+
+def _received(ray: Any, ready: Any, first: int, last: int) -> list[Done]:
+    """Fetch what a worker has done.
+
+    Raises:
+        InputError: Every worker that tried it was lost, or it cannot do its work.
+    """
+    try:
+        done, refused = ray.get(ready)
+    except ray.exceptions.RayActorError as error:
+        raise InputError(
+            f"{TRIES} workers were lost, each over the shapes {first} to {last} of the dataset: find the "
+            "one with --engine local and leave it out"
+        ) from error
+    if refused:
+        raise InputError(refused)
+    return done
 
 
 @contextmanager
@@ -176,8 +150,6 @@ def _cluster(ray: Any, workers: int | None) -> Iterator[None]:
         where = f"{joined} could not be joined" if joined else "could not be started here"
         hint = ": is it up, and does it ask for a token (RAY_AUTH_MODE=token)?" if joined else ""
         raise InputError(f"a Ray cluster {where} ({error}){hint}") from error
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield
     finally:

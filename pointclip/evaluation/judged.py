@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointclip.datasets.protocol import Dataset
-from pointclip.encoding.job import Encodings
-from pointclip.encoding.parts import STAGES
+from pointclip.datasets import Dataset
+from pointclip.encoding import STAGES, Encodings
 from pointclip.errors import InputError
 from pointclip.evaluation.metrics import FAILED
-from pointclip.fusion.logits import fuse
+from pointclip.fusion import fuse
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
@@ -84,7 +83,9 @@ class Judged:
 
 
 @torch.no_grad()
-def judge(model: "PointCLIP", split: str, encodings: Encodings, classes: tuple[str, ...]) -> Judged:
+def judge(
+    model: "PointCLIP", split: str, encodings: Encodings, classes: tuple[str, ...], convention: str = "mean"
+) -> Judged:
     """Compute logits from view features, part by part.
 
     Args:
@@ -92,6 +93,7 @@ def judge(model: "PointCLIP", split: str, encodings: Encodings, classes: tuple[s
         split: The name of the split.
         encodings: The view features; of those of several poses, each shape's most confident one counts.
         classes: K class names, in the order of the logits; every shape is of one of them.
+        convention: How views are fused without a few-shot head, see :func:`pointclip.fusion.fuse`.
 
     Returns:
         The shapes in their order.
@@ -109,12 +111,12 @@ def judge(model: "PointCLIP", split: str, encodings: Encodings, classes: tuple[s
         ...         (Path(root) / name).parent.mkdir()
         ...         _ = (Path(root) / name).write_text("0 0 0\\n1 2 1\\n")
         ...     model, shapes = PointCLIP(clip, views="ring-1"), ClassFolder(root)
-        ...     encoded = encode_dataset(model, shapes, Path(root) / "parts")
+        ...     encoded = encode_dataset(model, shapes)
         ...     found = judge(model, shapes.split, encoded, ("bowl", "cup"))
         >>> found.labels, found.logits.shape, found.errors
         (['bowl', 'cup'], (2, 2), ['', ''])
     """
-    classifier = _classifier(model, classes)
+    classifier = _classifier(model, classes, convention)
     place = {name: k for k, name in enumerate(classes)}
     found = Judged(split, classes, [], np.zeros(0, np.int64), np.zeros((0, len(classes)), np.float32), [], {})
     logits, targets, axes = [found.logits], [found.targets], encodings.ups
@@ -147,12 +149,12 @@ def _most_confident(classifier: Callable[[Tensor], Tensor], features: Tensor, po
     return each.numpy()[np.arange(len(best)), best], best
 
 
-def _classifier(model: "PointCLIP", classes: Sequence[str]) -> Callable[[Tensor], Tensor]:
+def _classifier(model: "PointCLIP", classes: Sequence[str], convention: str) -> Callable[[Tensor], Tensor]:
     """Give the function from view features (B,V,C) to logits (B,K): the few-shot head, or similarity to the names."""
     if model.head is not None:
         return model.head
-    text = model.encode_labels(classes)
-    return lambda features: fuse(features, text, model.view_weights, model.clip.logit_scale)
+    text, scale = model.encode_labels(classes), model.clip.logit_scale
+    return lambda features: fuse(model.clip.unit(features), text, model.view_weights, scale, convention=convention)
 
 
 def asked_classes(model: "PointCLIP", dataset: Dataset) -> tuple[str, ...]:

@@ -4,8 +4,10 @@ Everywhere ``predicted`` and ``targets`` are (N,) class indices, and a shape tha
 ``FAILED``: it counts as wrong.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -143,6 +145,29 @@ def bootstrap(
     values = [statistic(generator.integers(num_shapes, size=num_shapes)) for _ in range(resamples)]
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def wilson(right: int, num_shapes: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share, which says something even where all or none of few shapes are right.
+
+    Args:
+        right: Shapes that count.
+        num_shapes: N, at least 1.
+
+    Returns:
+        The lower and the upper end.
+
+    Example:
+        >>> [round(100 * end, 1) for end in wilson(5, 5)]
+        [56.6, 100.0]
+    """
+    if num_shapes < 1 or not 0 <= right <= num_shapes:
+        raise InputError(f"an interval needs at least one shape and right ones among them, got {right} of {num_shapes}")
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    share, spread = right / num_shapes, z * z / num_shapes
+    middle = (share + spread / 2) / (1 + spread)
+    reach = z / (1 + spread) * math.sqrt(share * (1 - share) / num_shapes + spread / (4 * num_shapes))
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def auroc(scores: Array, positive: Array) -> float:

@@ -12,7 +12,7 @@ from pointclip.evaluation.calibration import softmax
 from pointclip.evaluation.metrics import auroc
 
 Array = np.ndarray[Any, Any]
-SCORES = ("probability", "logit")
+SCORES = ("probability", "logit", "sigmoid")
 GOAL, SHARE = 0.05, 0.2
 UNKNOWN = "unknown"
 _FOLDS = 5
@@ -24,19 +24,29 @@ class Rejection:
 
     Attributes:
         score: ``"probability"``: of the best class, after the temperature. ``"logit"``: of the best class.
+            ``"sigmoid"``: of the best class's logit plus the bias, the probability that a SigLIP was trained to give.
         threshold: Scores under it are rejected; None where there was no validation to choose it on.
         temperature: What logits are divided by before soft-max.
         goal: The share of validation shapes of listed classes that may be rejected.
+        bias: The model's logit bias; None where it has none.
     """
 
     score: str = "probability"
     threshold: float | None = None
     temperature: float = 1.0
     goal: float = GOAL
+    bias: float | None = None
+
+    @classmethod
+    def untuned(cls, bias: float | None = None, **settings: Any) -> "Rejection":
+        """Take the score of a model that was not looked at on validation: the sigmoid where it has a bias."""
+        return cls("probability" if bias is None else "sigmoid", bias=bias, **settings)
 
     def scores(self, logits: Array) -> Array:
         """Score (N,K) logits, (N,): the higher, the more a shape belongs to a listed class."""
         best = logits.max(1).astype(np.float64)
+        if self.score == "sigmoid":
+            return 1 / (1 + np.exp(-(best + (self.bias or 0.0))))
         return softmax(logits, self.temperature).max(1) if self.score == "probability" else best
 
     def rejects(self, logits: Array) -> Array:
@@ -62,7 +72,14 @@ def hold_out(labels: Sequence[str], seed: int = 0, share: float = SHARE) -> tupl
 
 
 def fit_rejection(
-    logits: Array, targets: Array, *, split: str, temperature: float = 1.0, goal: float = GOAL, seed: int = 0
+    logits: Array,
+    targets: Array,
+    *,
+    split: str,
+    temperature: float = 1.0,
+    goal: float = GOAL,
+    seed: int = 0,
+    bias: float | None = None,
 ) -> Rejection:
     """Choose the score and the threshold on validation shapes of listed classes.
 
@@ -76,6 +93,7 @@ def fit_rejection(
         temperature: What logits are divided by before soft-max.
         goal: The share of shapes of listed classes that may be rejected, in [0, 1).
         seed: Of the fifths.
+        bias: The model's logit bias, with which the sigmoid takes the place of the logit.
 
     Raises:
         InputError: The split is named test, there is no shape, or the goal is out of range.
@@ -90,11 +108,12 @@ def fit_rejection(
         raise InputError("the threshold of rejection needs validation shapes of the listed classes, got none")
     if not 0 <= goal < 1:
         raise InputError(f"the share that may be rejected must lie in [0, 1), got {goal}")
-    candidates = [Rejection(score, None, temperature, goal) for score in SCORES]
+    scores = ("probability", "logit" if bias is None else "sigmoid")
+    candidates = [Rejection(score, None, temperature, goal, bias) for score in scores]
     chosen = max(candidates, key=lambda one: _mean_auroc(one, logits, targets, seed))
     ordered = np.sort(chosen.scores(logits))
     threshold = float(ordered[int(goal * len(ordered) + 1e-9)])
-    return Rejection(chosen.score, threshold, temperature, goal)
+    return Rejection(chosen.score, threshold, temperature, goal, bias)
 
 
 def judge_rejection(rejection: Rejection, logits: Array, targets: Array) -> dict[str, Any]:

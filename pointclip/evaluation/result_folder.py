@@ -15,7 +15,7 @@ import numpy as np
 from pointclip._base.files import refusals, whole
 from pointclip._base.provenance import commit, versions
 from pointclip._base.words import counted
-from pointclip.encoding.parts import STAGES
+from pointclip.encoding import STAGES
 from pointclip.errors import InputError
 from pointclip.evaluation import metrics
 from pointclip.evaluation import scores as scoring
@@ -98,7 +98,7 @@ def read_result(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, str]
     except (FileNotFoundError, NotADirectoryError) as error:
         name = Path(error.filename).name
         raise InputError(f"{folder} holds no {name}: name a folder that pointclip eval --out wrote") from error
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise InputError(f"the result in {folder} cannot be read ({error}): evaluate again") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InputError(f"{folder / RESULT} is no result of this version of pointclip: evaluate again")

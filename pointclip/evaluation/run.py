@@ -1,8 +1,6 @@
-"""A model judged on a dataset: shapes encoded in parts, scored, and what needs validation chosen on validation."""
+"""A model judged on a dataset: shapes encoded, scored, and what needs validation chosen on validation."""
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointclip.datasets import Dataset, id_of, label_of, opener
-from pointclip.encoding.job import encode_dataset
+from pointclip.encoding import encode_dataset
 from pointclip.errors import DatasetError, InputError
 from pointclip.evaluation import open_set
 from pointclip.evaluation import scores as scoring
 from pointclip.evaluation.caveats import caveats
 from pointclip.evaluation.judged import Judged, asked_classes, judge
 from pointclip.evaluation.splits import evenly, validation_part, validation_split
-from pointclip.fusion.ensembles import LogitTable, load_logits
-from pointclip.points.poses import check_pose
+from pointclip.fusion import LogitTable, load_logits
+from pointclip.points import check_pose
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
@@ -45,6 +43,7 @@ class Request:
         engine: As for :func:`pointclip.encoding.job.encode_dataset`.
         workers: Likewise.
         pose: Likewise; of the poses searched, the most confident answer counts.
+        convention: How views are fused without a few-shot head, see :func:`pointclip.fusion.fuse`.
 
     Raises:
         InputError: Options that need each other are not given together, or a number is out of range.
@@ -63,6 +62,7 @@ class Request:
     engine: str = "local"
     workers: int | None = None
     pose: str = "given"
+    convention: str = "mean"
 
     def __post_init__(self) -> None:
         check_pose(self.pose)
@@ -133,7 +133,7 @@ def evaluate(
     model: "PointCLIP",
     data: Any,
     request: Request | None = None,
-    parts: str | Path | None = None,
+    cache: str | Path | None = None,
     watch: Watch | None = None,
 ) -> Evaluation:
     """Judge a model on a split, choosing on validation only.
@@ -143,7 +143,7 @@ def evaluate(
         data: What :func:`pointclip.datasets.opener` takes: a dataset's name; a dataset of this package or one of your
             own with ``labels`` and ``data[i]``, judged as it is; or a function from a split's name to a dataset.
         request: What to judge and how; None is the test split, or all of what was given, with all that is usual.
-        parts: Where encoded parts are kept, so that a second start resumes; None keeps none.
+        cache: Where features are kept; None is the user's own folder (``POINTCLIP_CACHE``).
         watch: Called with the shapes done and the shapes in all, of validation and judged ones together.
 
     Returns:
@@ -176,13 +176,12 @@ def evaluate(
     dataset, val_dataset = open_judged(open_split, request)
     plan = _plan(model, dataset, val_dataset, request)
     val = None
-    with _workplace(parts) as folder:
-        if plan.val is not None and plan.val_places:
-            val = _judged(model, plan.val, plan.val_places, folder / "validation", plan, request, watch).fine()
-        test = _judged(model, dataset, plan.places, folder / "judged", plan, request, watch)
+    if plan.val is not None and plan.val_places:
+        val = _judged(model, plan.val, plan.val_places, cache, plan, request, watch).fine()
+    test = _judged(model, dataset, plan.places, cache, plan, request, watch)
     found = Evaluation(test, val if val else None, plan.left_out)
     found.notes += caveats(model, request.dataset, found.test, found.val, request.choices, plan.left_out, plan.shots)
-    _score(found, plan, request)
+    _score(found, plan, request, None if model.head is not None else model.clip.logit_bias)
     return found
 
 
@@ -245,20 +244,11 @@ def _labels(dataset: Dataset) -> list[str]:
     return [label_of(dataset, place) for place in range(len(dataset))]
 
 
-@contextmanager
-def _workplace(parts: str | Path | None) -> Iterator[Path]:
-    if parts is not None:
-        yield Path(parts)
-        return
-    with tempfile.TemporaryDirectory(prefix="pointclip-eval-") as folder:
-        yield Path(folder)
-
-
 def _judged(
     model: "PointCLIP",
     dataset: Dataset,
     places: list[int],
-    folder: Path,
+    cache: str | Path | None,
     plan: _Plan,
     request: Request,
     watch: Watch | None,
@@ -271,16 +261,16 @@ def _judged(
             watch(before + done, total)
 
     how: dict[str, Any] = {"engine": request.engine, "workers": request.workers, "pose": request.pose}
-    encoded = encode_dataset(model, dataset, folder, indices=places, watch=told, **how)
-    return judge(model, dataset.split, encoded, plan.classes)
+    encoded = encode_dataset(model, dataset, indices=places, cache=cache, watch=told, **how)
+    return judge(model, dataset.split, encoded, plan.classes, request.convention)
 
 
-def _score(found: Evaluation, plan: _Plan, request: Request) -> None:
+def _score(found: Evaluation, plan: _Plan, request: Request, bias: float | None) -> None:
     test, val = found.test, found.val
     temperature = scoring.fit_temperature(val) if val is not None and request.calibrate else None
     found.metrics = scoring.accuracies(test, request.seed) | scoring.calibration_errors(test, temperature)
     if plan.table is not None:
         found.ensemble, found.together = scoring.with_other(test, val, plan.table)
     if request.reject:
-        settings = (request.goal, request.calibrate, request.seed)
+        settings = (request.goal, request.calibrate, request.seed, bias)
         found.rejection, found.open_answers = scoring.without_classes(test, val, plan.unknown, *settings)

@@ -9,28 +9,30 @@ import torch
 from pointclip.errors import InputError
 from pointclip.evaluation import calibration, metrics, open_set
 from pointclip.evaluation.judged import Judged, plain
-from pointclip.fusion.ensembles import LogitTable, fit_ensemble
+from pointclip.fusion import LogitTable, fit_ensemble
 
 Array = np.ndarray[Any, Any]
 
 
 def accuracies(judged: Judged, seed: int = 0) -> dict[str, Any]:
-    """Compute overall accuracy, mean class accuracy and top-5, each with its 95 % interval; JSON only."""
+    """Compute overall accuracy, mean class accuracy and top-5, each with its 95 % interval; JSON only.
+
+    Intervals are Wilson's of shares of shapes, and of the mean class accuracy a bootstrap over shapes; where that has
+    no width, for all shapes are right or all wrong, Wilson's too.
+    """
     predicted, targets, ranks = judged.predicted, judged.targets, ranks_of(judged)
-    within = (ranks > 0) & (ranks <= 5)
+    num_shapes, right = len(judged), predicted == targets
 
     def mean_class(places: Array) -> float:
         return metrics.mean_class_accuracy(predicted[places], targets[places])
 
-    right = predicted == targets
     told: dict[str, Any] = {}
-    for name, statistic in (
-        ("accuracy", lambda places: float(right[places].mean())),
-        ("mean_class_accuracy", mean_class),
-        ("top5", lambda places: float(within[places].mean())),
-    ):
-        told[name] = statistic(np.arange(len(judged)))
-        told[f"{name}_interval"] = list(metrics.bootstrap(statistic, len(judged), seed=seed))
+    for name, counted in (("accuracy", right), ("top5", (ranks > 0) & (ranks <= 5))):
+        told[name] = float(counted.mean())
+        told[f"{name}_interval"] = list(metrics.wilson(int(counted.sum()), num_shapes))
+    told["mean_class_accuracy"] = mean_class(np.arange(num_shapes))
+    low, high = metrics.bootstrap(mean_class, num_shapes, seed=seed)
+    told["mean_class_accuracy_interval"] = told["accuracy_interval"] if low == high else [low, high]
     return told
 
 
@@ -120,12 +122,18 @@ def held_out(classes: Sequence[str], present: set[str], named: Sequence[str], se
 
 
 def without_classes(
-    test: Judged, val: Judged | None, unknown: Sequence[str], goal: float, calibrate: bool, seed: int = 0
+    test: Judged,
+    val: Judged | None,
+    unknown: Sequence[str],
+    goal: float,
+    calibrate: bool,
+    seed: int = 0,
+    bias: float | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Strike classes off the list and judge how well their shapes are said to be of no listed class.
 
     Everything is chosen on validation shapes of listed classes; those of struck classes are not looked at. Without
-    validation the score is the probability of the best class, and there is no threshold.
+    validation the score is the probability of the best class, or a SigLIP's sigmoid, and there is no threshold.
 
     Returns:
         JSON only; and for each judged shape its class or ``unknown``, "" where it failed.
@@ -134,14 +142,15 @@ def without_classes(
         InputError: The validation split is named test, or no judged shape of a known or of an unknown class is left.
     """
     listed = [k for k, name in enumerate(test.classes) if name not in set(unknown)]
-    rejection = open_set.Rejection(goal=goal)
+    rejection = open_set.Rejection.untuned(bias, goal=goal)
     if val is not None:
         logits, targets = _on_list(val, listed)
         logits, targets = logits[targets >= 0], targets[targets >= 0]
         if not len(targets):
             raise InputError("no validation shape is of a class that stays on the list: name other unknown classes")
         heat = calibration.fit_temperature(logits, targets, split=val.split) if calibrate else 1.0
-        rejection = open_set.fit_rejection(logits, targets, split=val.split, temperature=heat, goal=goal, seed=seed)
+        how: dict[str, Any] = {"split": val.split, "temperature": heat, "goal": goal, "seed": seed, "bias": bias}
+        rejection = open_set.fit_rejection(logits, targets, **how)
     fine = test.fine()
     told = open_set.judge_rejection(rejection, *_on_list(fine, listed))
     logits, _ = _on_list(test, listed)

@@ -33,7 +33,8 @@ Example:
     1.0
 """
 
+from pointclip.fewshot.conversion import convert_v1
 from pointclip.fewshot.fitting import FewShotResult, fit
 from pointclip.fewshot.resume import FitInterrupted
 
-__all__ = ["FewShotResult", "FitInterrupted", "fit"]
+__all__ = ["FewShotResult", "FitInterrupted", "convert_v1", "fit"]

@@ -14,18 +14,16 @@ from pointclip._base.files import check_out
 from pointclip._base.leaks import refuse_test_split
 from pointclip._base.words import counted
 from pointclip.datasets import Dataset, as_dataset, id_of, label_of
-from pointclip.encoding.cached import Augmentation, encode
+from pointclip.encoding import Augmentation, encode
 from pointclip.errors import DatasetError, InputError
 from pointclip.fewshot import shots as _shots
+from pointclip.fewshot.features import with_features
 from pointclip.fewshot.progress import FitProgress, fit_progress
 from pointclip.fewshot.resume import HOW_TO_GO_ON, FitInterrupted
 from pointclip.fewshot.tuning import Task, Tuner
-from pointclip.fusion.logits import fuse, validation_score
-from pointclip.heads.base import Fitted, Head, Method
-from pointclip.heads.checkpoint import Checkpoint
-from pointclip.heads.recipe import Recipe
-from pointclip.heads.table import method_named
-from pointclip.prompts.sentences import clean_labels
+from pointclip.fusion import fuse, validation_score
+from pointclip.heads import Checkpoint, Fitted, Head, Method, Recipe, method_named
+from pointclip.prompts import clean_labels
 
 if TYPE_CHECKING:
     from pointclip.model import PointCLIP
@@ -87,6 +85,7 @@ def fit(
     seed: int = 0,
     recipe: Recipe | None = None,
     ratio: float = 0.6,
+    features: str = "unit",
     augmentation: Augmentation | None = None,
     out: str | Path | None = None,
     cache: str | Path | None = None,
@@ -112,6 +111,8 @@ def fit(
         seed: Of the draw, the augmentation and the training.
         recipe: How an adapter is trained; None is the paper's recipe for ``adapter`` and AdamW for ``light``.
         ratio: Residual ratio in training.
+        features: What an adapter takes: ``"unit"``, image features of unit length; ``"raw"``, as the tower gives them,
+            which is what the paper's code does; neither was better on validation, see ``scripts/README.md``.
         augmentation: How augmented copies of the shots are made; None is :class:`Augmentation`'s default.
         out: Where to save the checkpoint; None does not.
         cache: Folder for features and the state of stopped runs; None is the user's own (``POINTCLIP_CACHE``).
@@ -133,9 +134,8 @@ def fit(
         >>> model = pc.PointCLIP.from_pretrained("embedded")  # doctest: +SKIP
         >>> result = pc.fit(model, shapes, shots=8, out="mine.safetensors")  # doctest: +SKIP
     """
-    train, val, method = _checked(train, val, method, recipe)
-    if out is not None:
-        check_out(out)
+    train, val, method = _checked(train, val, method, recipe, features, out)
+    model = with_features(model, features)
     changes = Augmentation() if augmentation is None else augmentation
     names = clean_labels(train.labels if labels is None else labels)
     with fit_progress(progress) as shown:
@@ -151,7 +151,7 @@ def fit(
     if hasattr(train, "id"):
         about["shot_ids"] = [id_of(train, place) for place in drawn]
     if method.variant:
-        about |= {"recipe": asdict(tuner.recipe), "trained_ratio": ratio}
+        about |= {"recipe": asdict(tuner.recipe), "trained_ratio": ratio, "features": features}
     result = _result(model, names, task, fitted, about, val)
     if out is not None:
         result.save(out)
@@ -160,15 +160,24 @@ def fit(
 
 
 def _checked(
-    train: Any, val: Any, method: str | Method | type[Head], recipe: Recipe | None
+    train: Any,
+    val: Any,
+    method: str | Method | type[Head],
+    recipe: Recipe | None,
+    features: str,
+    out: str | Path | None,
 ) -> tuple[Dataset, Dataset | None, Method]:
     row = method_named(method)
     if not row.variant and recipe is not None:
         raise InputError(f"method {row.name!r} has no recipe: it is solved, not trained in epochs")
+    if not row.variant and features != "unit":
+        raise InputError(f"features={features!r} is for adapters: method {row.name!r} takes features of unit length")
     train, val = as_dataset(train), None if val is None else as_dataset(val)
     for dataset in (train, val):
         if dataset is not None:
             refuse_test_split(dataset.split)
+    if out is not None:
+        check_out(out)
     return train, val, row
 
 
@@ -251,10 +260,12 @@ def _result(
         words = f"cross-validation on the shots, {len(folds)} folds"
     zero_shot = None
     if len(judges):
-        logits = fuse(judges, task.text, model.view_weights.cpu(), task.scale)
+        logits = fuse(clip.unit(judges), task.text, model.view_weights.cpu(), task.scale)
         zero_shot = validation_score(logits, targets)[0]
     else:
         words = "none: one shot of each class and no other shape"
+    counts = {name: int((task.targets == number).sum()) for number, name in enumerate(names)}
+    about = {**about, "fewer_shots": {name: count for name, count in counts.items() if count < about["shots"]}}
     told: dict[str, Any] = {
         "chosen": fitted.chosen,
         "val_accuracy": fitted.val_accuracy,

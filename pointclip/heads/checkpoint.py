@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from pointclip.feature_spec import FeatureSpec
 from pointclip.heads.base import Head
 from pointclip.heads.table import build_head
 
-FORMAT = 1
+FORMAT = 2
 _KEY = "pointclip"
 _SAME_TEXT = 1e-3
 
@@ -57,7 +58,8 @@ class Checkpoint:
 
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.head.state_dict().items()}
         config = {"format": FORMAT, "labels": list(self.labels), "head": self.head.config, "eye": asdict(self.spec)}
-        content = json.dumps({**config, "about": self.about, "sha256": _digest(tensors)})
+        config = json.loads(json.dumps({**config, "about": self.about}))  # as it will be read
+        content = json.dumps({**config, "sha256": _digest(tensors, config)})
         with whole(path) as draft:
             draft.write_bytes(save(tensors, {_KEY: content}))
         return Path(path)
@@ -117,14 +119,23 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise WeightsError(f"{path} is no few-shot head of pointclip: name a file that pointclip fit wrote")
     try:
         config = json.loads(metadata[_KEY])
-        if config.pop("format") != FORMAT:
+        if config["format"] not in (1, FORMAT):
             raise WeightsError(f"{path} is of another format than this version reads ({FORMAT}): fit it again")
-        if config.pop("sha256") != _digest(tensors):
+        if config.pop("sha256") != _digest(tensors, config if config["format"] > 1 else None):
             raise WeightsError(f"{path} is damaged, its sha256 is another: copy it again, or fit it again")
+        del config["format"]
         head = build_head(config.pop("head"))
         head.load_state_dict(tensors)
         spec, labels, about = FeatureSpec(**config.pop("eye")), tuple(config.pop("labels")), config.pop("about")
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        _check(spec, labels, head)
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        AttributeError,
+        OverflowError,
+    ) as error:  # RecursionError too
         if isinstance(error, WeightsError):
             raise
         raise WeightsError(f"{path} does not fit this version of pointclip ({error}): fit it again") from error
@@ -135,8 +146,21 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(head.requires_grad_(False), labels, spec, about, str(path))
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _check(spec: FeatureSpec, labels: tuple[str, ...], head: Head) -> None:
+    """Refuse labels, cameras and numbers that no fit leaves behind, such as those of a file changed by hand."""
+    named = {label for label in labels if isinstance(label, str)}
+    if not len(named) == len(labels) == len(head.text):
+        raise ValueError(f"{len(named)} different labels for {len(head.text)} classes")
+    if spec.views.num_views != head.num_views:
+        raise ValueError(f"{spec.views.num_views} cameras for {head.num_views} views")
+    if not (math.isfinite(head.scale) and all(t.isfinite().all() for t in head.state_dict().values())):
+        raise ValueError("numbers that are not finite")
+    _ = spec.drawn
+
+
+def _digest(tensors: dict[str, Tensor], config: dict[str, Any] | None) -> str:
+    """Name the numbers and all that is written of them; heads of the first format name the numbers only."""
+    digest = hashlib.sha256(b"" if config is None else json.dumps(config, sort_keys=True).encode())
     for name in sorted(tensors):
         digest.update(name.encode())
         digest.update(tensors[name].contiguous().numpy().tobytes())

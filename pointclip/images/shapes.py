@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from pointclip._base.checks import check_floating, check_shape, nearest
-from pointclip.cameras.rigs import Views
+from pointclip.cameras import Views
 from pointclip.errors import InputError
 from pointclip.images.drawing import render
 from pointclip.images.styles import STYLES, Framed, Style

@@ -47,7 +47,6 @@ class Framed(Style):
     background: float = 1.0
     dot_px: float = 1.0
     closing: float = 1.5
-    surfaces: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.supersample not in (1, 2, 3, 4):
@@ -66,6 +65,7 @@ class Depth(Framed):
 
     near: float = 0.1
     far: float = 0.8
+    surfaces: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -129,6 +129,7 @@ class Shaded(Framed):
     light: tuple[float, float, float] = (0.0, 0.0, -1.0)
     normals_from: str = "auto"
     neighbours: int = 16
+    surfaces: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -180,8 +181,12 @@ class PaperDepth(Style):
 class Realistic(Style):
     """The picture of PointCLIP V2 (Zhu et al., ICCV 2023): a grid of 112 cells, dilated, smoothed, near dark on white.
 
-    Parallel projection, each view scaled on its own; only the rotations of the views count.
+    Parallel projection, each view scaled on its own; only the rotations of the views count. As there, the cloud is
+    taken as it is, and the encoder's mean and standard deviation are left out.
     """
+
+    unit_sphere: bool = False
+    clip_normalized: bool = False
 
 
 STYLES: dict[str, Style] = {

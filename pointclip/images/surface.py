@@ -24,10 +24,12 @@ MAX_CLOSING_PX = 48
 SQUARE_UP_TO_PX = 8
 # A sample is hidden by a front layer whose gaps are this many times as wide as those that are closed.
 HIDING = 1.75
-SLOPE = 1.0
-BLEND_FROM_PX = 4
+# A sample belongs to the front layer where it lies at most this many times the reach of the closing behind it.
+SLOPE = 0.5
+# From this reach on single samples would show as dots: averages are painted where samples are, too.
+BLEND_FROM_PX = 3
 # Where samples lie far apart, dots grow with this share of their spacing, so that thin parts still show.
-DOT_SHARE = 0.2
+DOT_SHARE = 0.1
 
 
 @one_thread()
@@ -191,9 +193,8 @@ def paint(buffer: ops.ZBuffer, values: Tensor, reach: int, tolerance: Tensor) ->
         painted (B, V, D, H, W), 0 where nothing is seen; covered (B, V, H, W) bool.
     """
     closings, blend = (_window(reach), _window(round(HIDING * reach))), reach >= BLEND_FROM_PX
-    windows = ((reach + 3) // 8, (reach + 1) // 4, (reach + 1) // 4)
-    drawn = values.requires_grad and torch.is_grad_enabled()
-    if not drawn and ops.why_not("numba", values) is None:
+    windows = ((reach + 4) // 6, (reach + 1) // 4, (reach + 1) // 4)
+    if _can_be_compiled(values):
         from pointclip.images import painting  # it compiles
 
         return painting.paint(buffer, values.detach(), closings, tolerance, blend, windows)
@@ -211,17 +212,23 @@ def paint(buffer: ops.ZBuffer, values: Tensor, reach: int, tolerance: Tensor) ->
     return painted, known
 
 
+def _can_be_compiled(values: Tensor) -> bool:
+    learnt = values.requires_grad and torch.is_grad_enabled()
+    half = values.dtype not in (torch.float32, torch.float64)
+    return not learnt and not half and ops.why_not("numba", values) is None
+
+
 def _window(reach: int) -> tuple[int, int, int]:
-    """Give the pixels in a block (1, or 2 for wide windows), the blocks to each side, and how far corners are cut."""
+    """Give how often the picture is halved for a window (wide ones: once), its reach there, and its corners' cut."""
     if reach <= SQUARE_UP_TO_PX:
-        return 1, reach, 0
+        return 0, reach, 0
     blocks = (reach + 1) // 2
-    return 2, blocks, corner_cut(blocks)
+    return 1, blocks, corner_cut(blocks)
 
 
-def _closed(nearness: Tensor, block: int, reach: int, cut: int) -> Tensor:
+def _closed(nearness: Tensor, halvings: int, reach: int, cut: int) -> Tensor:
     """Close gaps; in blocks of pixels, of which the nearest counts."""
-    height, width = nearness.shape[-2:]
+    (height, width), block = nearness.shape[-2:], 2**halvings
     even = pad(nearness, (0, width % block, 0, height % block), value=torch.finfo(nearness.dtype).min)
     blocks = close_gaps(max_pool2d(even, block), reach, cut)
     return interpolate(blocks, scale_factor=block)[..., :height, :width]

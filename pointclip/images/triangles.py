@@ -9,8 +9,7 @@ from einops import rearrange
 from torch import Tensor
 
 from pointclip import ops
-from pointclip.cameras.projection import fit_to_frame, project
-from pointclip.cameras.rigs import Views
+from pointclip.cameras import Views, fit_to_frame, project
 from pointclip.images.styles import Framed, Style
 from pointclip.images.textures import texels
 from pointclip.meshes import Mesh

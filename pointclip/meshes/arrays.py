@@ -3,17 +3,18 @@
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pointclip.errors import InputError
-from pointclip.meshes.columns import as_colors, from_table
+from pointclip.meshes.columns import colors_of, from_table
 from pointclip.meshes.geometry import RawPoints
+from pointclip.meshes.packed import check_unpacked
 
 POINT_KEYS = ("points", "xyz", "pos", "data", "vertices", "pc", "coord", "coords", "coordinates", "point_cloud", "pts")
 NORMAL_KEYS = ("normals", "normal")
 COLOR_KEYS = ("colors", "color", "rgb", "colours", "colour")
-_MOST_BYTES = 2_000_000_000
 
 
 def read_npy(path: Path) -> RawPoints:
@@ -45,7 +46,6 @@ def read_npz(path: Path) -> RawPoints:
             if isinstance(archive, np.ndarray):
                 return _from_array(path, archive)
             with archive:
-                _check_sizes(path, archive.zip)
                 return _from_archive(path, archive)
     except InputError:
         raise
@@ -56,20 +56,30 @@ def read_npz(path: Path) -> RawPoints:
 def _from_archive(path: Path, archive: np.lib.npyio.NpzFile) -> RawPoints:
     names = {name.lower(): name for name in archive.files}
     if len(names) > 1 and all(name.startswith("arr_") for name in names):
-        return _in_order(path, [archive[name] for name in sorted(archive.files)])
+        return _in_order(path, [_unpacked(path, archive, name) for name in sorted(archive.files)])
     found = [names[key] for key in POINT_KEYS if key in names] or (archive.files if len(names) == 1 else [])
     if not found:
         held = ", ".join(archive.files) or "none"
         raise InputError(f"{path} holds the arrays {held}: name the one with the points 'points'")
-    cloud = _from_array(path, archive[found[0]])
+    cloud = _from_array(path, _unpacked(path, archive, found[0]))
     normals, colors = (
-        next((archive[names[k]] for k in keys if k in names), None) for keys in (NORMAL_KEYS, COLOR_KEYS)
+        next((_unpacked(path, archive, names[k]) for k in keys if k in names), None)
+        for keys in (NORMAL_KEYS, COLOR_KEYS)
     )
     if normals is not None:
         cloud = replace(cloud, normals=_beside(path, "normals", normals, cloud).astype(np.float64))
     if colors is not None:
-        cloud = replace(cloud, colors=as_colors(_beside(path, "colors", colors, cloud)))
+        rgb, notes = colors_of(_beside(path, "colors", colors, cloud))
+        cloud = replace(cloud, colors=rgb, notes=(*cloud.notes, *notes))
     return cloud
+
+
+def _unpacked(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+    packed: Any = archive.zip
+    stored = packed.namelist()
+    member = packed.getinfo(name if name in stored else f"{name}.npy")
+    check_unpacked(path, member.file_size, member.compress_size)
+    return archive[name]
 
 
 def _in_order(path: Path, arrays: list[np.ndarray]) -> RawPoints:
@@ -98,12 +108,6 @@ def _beside(path: Path, name: str, array: np.ndarray, cloud: RawPoints) -> np.nd
             f"{path} has {name} of shape {array.shape} for points of shape {cloud.points.shape}: save one row per point"
         )
     return rows
-
-
-def _check_sizes(path: Path, archive: zipfile.ZipFile) -> None:
-    for member in archive.infolist():
-        if member.file_size > _MOST_BYTES:
-            raise InputError(f"{path} unpacks to {member.file_size:,} bytes: thin the points first")
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

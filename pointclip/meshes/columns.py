@@ -86,12 +86,30 @@ def _named(table: np.ndarray, found: dict[str, int], notes: list[str]) -> RawPoi
 
 
 def _raw(points: np.ndarray, normals: np.ndarray | None, colors: np.ndarray | None, notes: list[str]) -> RawPoints:
-    rgb = None if colors is None else as_colors(colors)
-    if colors is not None and rgb is None:
-        notes.append("colours left out: they are neither in 0 to 1 nor in 0 to 255")
-    return RawPoints(
-        points.astype(np.float64), None if normals is None else normals.astype(np.float64), rgb, notes=tuple(notes)
-    )
+    rgb, told = (None, ()) if colors is None else colors_of(colors)
+    normals = None if normals is None else normals.astype(np.float64)
+    return RawPoints(points.astype(np.float64), normals, rgb, notes=(*notes, *told))
+
+
+def colors_of(block: np.ndarray) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Return colours as :func:`as_colors` does, from -1 to 1 too, and a note where they were assumed or left out.
+
+    Example:
+        >>> colors_of(np.array([[1, -1, -1], [-1, 0, 1.0]]))[0].tolist()
+        [[1.0, 0.0, 0.0], [0.0, 0.5, 1.0]]
+    """
+    if is_signed_colors(block):
+        return as_colors((block.astype(np.float64) + 1.0) / 2.0), ("colours read as numbers from -1 to 1",)
+    rgb = as_colors(block)
+    return rgb, () if rgb is not None else ("colours left out: they are neither in 0 to 1 nor in 0 to 255",)
+
+
+def is_signed_colors(block: np.ndarray) -> bool:
+    """Tell whether three columns fill -1 to 1 as networks' colours do, and are no normals of whatever length."""
+    values = block[np.isfinite(block).all(axis=1)].astype(np.float64)
+    if not len(values) or block.dtype.kind != "f" or np.abs(values).max() > 1.0 or values.min() > -0.9:
+        return False
+    return float(np.linalg.norm(values, axis=1).max()) > 1.05
 
 
 def _by_content(table: np.ndarray, intensity_first: bool, notes: list[str]) -> RawPoints:
@@ -102,6 +120,8 @@ def _by_content(table: np.ndarray, intensity_first: bool, notes: list[str]) -> R
     normals = next((run for run in _runs(rest) if _is_normals(table[:, run])), [])
     rest = [at for at in rest if at not in normals]
     colors = _colors_among(table, rest, intensity_first)
+    if not colors and len(rest) == 3 and is_signed_colors(table[:, rest]):
+        colors = rest
     rest = [at for at in rest if at not in colors]
     if rest:
         notes.append(

@@ -6,6 +6,8 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 from urllib.parse import unquote
 
+from pointclip.meshes.pictures import too_large
+
 _IMAGES = (".png", ".jpg", ".jpeg", ".tga", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dds")
 _OPTIONS = re.compile(r"^(\s*map_\w+)((?:\s+-\w+(?:\s+(?:[-+]?[\d.]+(?=\s)|on|off|[rgbml](?=\s)))*)+)\s+", re.I | re.M)
 
@@ -46,18 +48,25 @@ def _resolver_type() -> Any:
             try:
                 data = find(Path(self.parent), name).read_bytes()
             except OSError:
-                self.missing.append(name)
+                self.missing.append(f"{_short(name)} was not found")
                 raise
+            if too_large(data):
+                self.missing.append(f"{_short(name)} has more pixels than a texture needs")
+                raise FileNotFoundError(name)
             return plain_mtl(data) if name.lower().endswith(".mtl") else data
 
     return NearbyFiles
 
 
 def companions(path: Path) -> Any:
-    """Return the trimesh resolver of the files beside a mesh; its ``missing`` names those that are not there."""
+    """Return the trimesh resolver of the files beside a mesh; its ``missing`` says of which there is nothing to use."""
     resolver = _resolver_type()(str(path))
     resolver.missing = []
     return resolver
+
+
+def _short(name: str) -> str:
+    return Path(name.replace("\\", "/").strip()).name
 
 
 def find(folder: Path, name: str) -> Path:

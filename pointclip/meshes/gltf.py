@@ -13,6 +13,8 @@ import numpy as np
 from pointclip._base.words import counted
 from pointclip.errors import InputError
 from pointclip.meshes.gltf_accessors import Accessors
+from pointclip.meshes.gltf_graph import check_references, flatten_deep
+from pointclip.meshes.gltf_surface import add_morphs, check_colors, drop_large_pictures, place_textures
 from pointclip.meshes.repair import REPAIR
 
 Tree = dict[str, Any]
@@ -91,7 +93,7 @@ def _check_needs(path: Path, tree: Tree) -> None:
         needed.discard(_PACKED[0])
     packed = ", ".join(sorted(needed & set(_PACKED)))
     if packed:
-        how = ", or pip install DracoPy" if packed == _PACKED[0] else ""
+        how = ", or pip install 'pointclip[draco]'" if packed == _PACKED[0] else ""
         raise InputError(f"{path} is compressed with {packed}: export it without compression{how}")
     unknown = ", ".join(sorted(name for name in needed - set(_PACKED) if not _READ.fullmatch(name)))
     if unknown:
@@ -99,13 +101,19 @@ def _check_needs(path: Path, tree: Tree) -> None:
 
 
 def _tidied(path: Path, tree: Tree, rest: bytes, notes: list[str]) -> None:
+    check_references(tree)
     accessors = Accessors(path.parent, tree, rest[8:])
     _check_graph(path, tree)
     _name_a_scene(tree)
+    check_colors(tree)
     accessors.flatten()
     _open_fans(tree, accessors)
     _spread_copies(tree, accessors, notes)
     _drop_colliders(tree, notes)
+    add_morphs(tree, accessors)
+    place_textures(tree, accessors)
+    drop_large_pictures(tree, accessors, notes)
+    flatten_deep(tree)
     _take_glossy_colors(tree)
     accessors.append_to(tree)
 

@@ -87,6 +87,12 @@ class Accessors:
         text = base64.b64encode(data).decode()
         buffers.append({"byteLength": len(data), "uri": "data:application/octet-stream;base64," + text})
 
+    def view(self, index: int) -> bytes:
+        """Return the bytes of a part of a buffer."""
+        view = self._tree["bufferViews"][index]
+        start = view.get("byteOffset", 0)
+        return self._buffer(view["buffer"])[start : start + view["byteLength"]]
+
     def _rows(self, entry: dict[str, Any], kind: np.dtype, count: int, width: int) -> np.ndarray:
         view = self._tree["bufferViews"][entry["bufferView"]]
         start = view.get("byteOffset", 0) + entry.get("byteOffset", 0)

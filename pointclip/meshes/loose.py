@@ -46,9 +46,8 @@ def rods(lines: np.ndarray, thickness: float) -> Mesh:
     angle = np.arange(3) * (2 * np.pi / 3)
     ring = right[:, None] * np.cos(angle)[:, None] + up[:, None] * np.sin(angle)[:, None]
     vertices = (lines[:, :, None] + ring[:, None] * (thickness / 2)).reshape(-1, 3)
-    sides = np.array([[[k, (k + 1) % 3, 3 + k], [(k + 1) % 3, 3 + (k + 1) % 3, 3 + k]] for k in range(3)]).reshape(
-        -1, 3
-    )
+    pairs = [(k, (k + 1) % 3) for k in range(3)]
+    sides = np.array([side for k, after in pairs for side in ([k, after, 3 + k], [after, 3 + after, 3 + k])])
     return Mesh(vertices, (np.arange(len(lines))[:, None, None] * 6 + sides).reshape(-1, 3))
 
 

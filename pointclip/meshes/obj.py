@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pointclip.errors import InputError
+from pointclip.meshes.obj_materials import fewer_materials
 from pointclip.meshes.polygons import triangles_of
 from pointclip.meshes.repair import REPAIR
 from pointclip.meshes.text import decoded
@@ -41,7 +42,7 @@ def tidied_obj(path: Path, notes: list[str]) -> bytes:
     if "," in text and (dotted := _with_points(text)) != text:
         text = dotted
         notes.append("commas read as decimal points")
-    return flat_polygons(text).encode()
+    return flat_polygons(fewer_materials(path, text, notes)).encode()
 
 
 def _plain(path: Path, text: str) -> str:

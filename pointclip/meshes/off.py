@@ -7,22 +7,26 @@ import numpy as np
 
 from pointclip.errors import InputError
 from pointclip.meshes.geometry import Mesh, RawPoints
+from pointclip.meshes.off_binary import UNPAINTED, is_binary, parse
 from pointclip.meshes.polygons import triangles_of
 from pointclip.meshes.repair import REPAIR, sound
 from pointclip.meshes.text import decoded
 
 _HEADER = re.compile(r"(?i)\A\s*((?:ST)?C?N?4?n?)OFF")
 _COUNTS = re.compile(r"\s*(\d+)[ \t]+(\d+)(?:[ \t]+\d+)?[ \t]*\n|\s*(\d+)\s+(\d+)\s+\d+\s")
-UNPAINTED = 0.8
 
 
 def read_off(path: Path) -> Mesh | RawPoints:
     """Read an .off file word by word; where each face has a line of its own, the colours at its end too.
 
     Raises:
-        InputError: It does not begin like an .off file, ends too early, or is a binary or four-dimensional one.
+        InputError: It does not begin like an .off file, ends too early, or is a four-dimensional one.
     """
-    text = _without_comments(path)
+    data = path.read_bytes()
+    if is_binary(data):
+        return _binary(path, data)
+    text = decoded(path, data)
+    text = re.sub(r"#[^\n]*", "", text) if "#" in text else text
     keyword, num_vertices, num_faces, body = _header(path, text)
     lines = [line for line in body.split("\n") if line and not line.isspace()]
     by_line = len(lines) >= num_vertices + num_faces
@@ -44,12 +48,14 @@ def read_off(path: Path) -> Mesh | RawPoints:
     return _mesh(path, vertices[:, :3], faces, colors)
 
 
-def _without_comments(path: Path) -> str:
-    data = path.read_bytes()
-    if re.match(rb"\s*\w*OFF\s+BINARY", data[:64]):
-        raise InputError(f"{path} is a binary .off file, which is not read: export it as text, or as .ply")
-    text = decoded(path, data)
-    return re.sub(r"#[^\n]*", "", text) if "#" in text else text
+def _binary(path: Path, data: bytes) -> Mesh | RawPoints:
+    try:
+        vertices, normals, colors, (sizes, corners, face_colors) = parse(data)
+    except ValueError as error:
+        raise InputError(f"{path} is a damaged binary .off file ({error}): export it as text, or as .ply") from error
+    if not len(sizes):
+        return RawPoints(vertices, normals, colors)
+    return _mesh(path, vertices, (sizes, corners, []), colors, face_colors)
 
 
 def _header(path: Path, text: str) -> tuple[str, int, int, str]:
@@ -131,14 +137,22 @@ def _stream(words: list[str], num_faces: int) -> _Faces:
     return _rows(rows)
 
 
-def _mesh(path: Path, vertices: np.ndarray, faces: _Faces, vertex_colors: np.ndarray | None) -> Mesh:
+def _mesh(
+    path: Path,
+    vertices: np.ndarray,
+    faces: _Faces,
+    vertex_colors: np.ndarray | None,
+    face_colors: np.ndarray | None = None,
+) -> Mesh:
     sizes, corners, behind = faces
     if len(corners) and (corners.min() < 0 or corners.max() >= len(vertices)):
         raise InputError(f"{path} has faces that name vertices it does not hold, so it was cut short: {REPAIR}")
     triangles, _, owner = triangles_of(vertices, sizes, corners)
     colors = None if vertex_colors is None else vertex_colors[triangles]
     if colors is None and any(len(words) in (3, 4) for words in behind):
-        colors = np.repeat(_face_colors(path, behind)[owner, None], 3, axis=1)
+        face_colors = _face_colors(path, behind)
+    if colors is None and face_colors is not None:
+        colors = np.repeat(face_colors[owner, None], 3, axis=1)
     return sound(str(path), Mesh(vertices, triangles, colors))
 
 

@@ -8,10 +8,12 @@ import numpy as np
 from pointclip.errors import InputError
 from pointclip.meshes.columns import as_colors
 from pointclip.meshes.geometry import RawPoints
-from pointclip.meshes.text import parse_rows
+from pointclip.meshes.packed import check_unpacked
+from pointclip.meshes.text import check_count, parse_rows
 
 _KEYS = {"VERSION", "FIELDS", "COLUMNS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA"}
 
+_MOST_LZF = 60  # three bytes can stand for 264, which no real cloud comes near
 _NAN_BITS = 0x7FC00000  # NaN where a packed colour is read as float: no writer packs alpha 127 over red 192
 
 
@@ -41,8 +43,9 @@ def read_pcd(path: Path) -> RawPoints:
     header, start = _header(path, data)
     if not {"x", "y", "z"} <= set(header.names):
         raise InputError(f"{path} has the fields {' '.join(header.names)} and no x y z: export the positions too")
+    notes: tuple[str, ...] = ()
     if header.storage == "ascii":
-        columns = _ascii(path, header, data[start:])
+        columns, notes = _ascii(path, header, data[start:])
     elif header.storage == "binary":
         columns = _binary(path, header, data[start:])
     else:
@@ -52,6 +55,7 @@ def read_pcd(path: Path) -> RawPoints:
         _stack(columns, ("x", "y", "z")),
         _stack(columns, normals) if set(normals) <= set(columns) else None,
         _colors(columns),
+        notes=notes,
     )
 
 
@@ -94,10 +98,9 @@ def _short(path: Path, header: _Header) -> InputError:
     return InputError(f"{path} announces {header.num_points} points and ends before the last: copy or export it again")
 
 
-def _ascii(path: Path, header: _Header, body: bytes) -> dict[str, np.ndarray]:
+def _ascii(path: Path, header: _Header, body: bytes) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     table = parse_rows(path, body.decode("ascii", "replace"))
-    if len(table) < header.num_points:
-        raise _short(path, header)
+    notes = check_count(path, header.num_points, len(table))
     if table.shape[1] != sum(header.counts):
         raise InputError(
             f"{path} has {table.shape[1]} columns where its header says {sum(header.counts)}: export it again"
@@ -110,7 +113,7 @@ def _ascii(path: Path, header: _Header, body: bytes) -> dict[str, np.ndarray]:
             found.setdefault(name, _packed(column, kind))
         else:
             found.setdefault(name, column)
-    return found
+    return found, notes
 
 
 def _packed(column: np.ndarray, kind: np.dtype) -> np.ndarray:
@@ -136,6 +139,7 @@ def _compressed(path: Path, header: _Header, body: bytes) -> dict[str, np.ndarra
     sizes = np.frombuffer(body[:8], dtype="<u4")
     if len(sizes) < 2 or len(body) < 8 + int(sizes[0]) or int(sizes[1]) < header.num_points * header.row.itemsize:
         raise _short(path, header)
+    check_unpacked(path, int(sizes[1]), int(sizes[0]), most_times=_MOST_LZF)
     try:
         plain = unpack_lzf(memoryview(body)[8 : 8 + int(sizes[0])], int(sizes[1]))
     except (IndexError, ValueError) as error:

@@ -1,5 +1,6 @@
 """PLY files: meshes, strips of triangles, point clouds and Gaussian splats."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pointclip.meshes.columns import AXES, COLORS, NORMALS, as_colors, meanings
 from pointclip.meshes.companions import find
 from pointclip.meshes.geometry import Mesh, RawPoints
 from pointclip.meshes.paint import shrunk
+from pointclip.meshes.pictures import too_large
 from pointclip.meshes.ply_elements import Element, read_elements
 from pointclip.meshes.polygons import triangles_of
 from pointclip.meshes.repair import REPAIR, sound
@@ -129,7 +131,7 @@ def _texture(
         return None
     image = _image(path, name)
     if image is None:
-        notes.append(f"{name} was not found or is damaged, so its colours are left out")
+        notes.append(f"{name} was not found, is damaged or too large, so its colours are left out")
         return None
     return _Texture(image, uv.astype(np.float32))
 
@@ -138,7 +140,10 @@ def _image(path: Path, name: str) -> np.ndarray | None:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(find(path.parent, name)) as image:
+        data = find(path.parent, name).read_bytes()
+        if too_large(data):
+            raise OSError(f"{name} has more pixels than a texture needs")
+        with Image.open(io.BytesIO(data)) as image:
             return shrunk(image)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
         return None

@@ -8,6 +8,7 @@ from pointclip._base.words import counted
 from pointclip.errors import InputError
 from pointclip.meshes.geometry import Mesh
 
+_MOST = 1e70  # of a coordinate: the squares of areas of larger ones overflow
 REPAIR = "export it again from the program it comes from"
 
 
@@ -27,7 +28,7 @@ def sound(source: str, mesh: Mesh) -> Mesh:
         raise InputError(f"{source} holds no faces and no points: {REPAIR}")
     if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
         raise InputError(f"{source} has faces that name vertices it does not hold, so it was cut short: {REPAIR}")
-    finite = np.isfinite(mesh.vertices).all(axis=1)
+    finite = (np.abs(mesh.vertices) < _MOST).all(axis=1)
     good = finite[mesh.faces].all(axis=1)
     if good.all():
         return mesh

@@ -30,7 +30,7 @@ def read_obj(path: Path) -> Mesh | RawPoints:
         InputError: The file is damaged, or holds no geometry.
     """
     notes: list[str] = []
-    return _read(path, "obj", tidied_obj(path, notes), notes)
+    return read_scene(path, "obj", tidied_obj(path, notes), notes)
 
 
 def read_gltf(path: Path) -> Mesh | RawPoints:
@@ -41,14 +41,18 @@ def read_gltf(path: Path) -> Mesh | RawPoints:
     """
     notes: list[str] = []
     kind, data = checked_gltf(path, notes)
-    return _read(path, kind, data, notes)
+    return read_scene(path, kind, data, notes)
 
 
-def _read(path: Path, kind: str, data: bytes, notes: list[str]) -> Mesh | RawPoints:
+def read_scene(path: Path, kind: str, data: bytes, notes: list[str]) -> Mesh | RawPoints:
+    """Read the bytes of a file of a type trimesh knows, with the files beside it; the missing ones go to the notes.
+
+    Raises:
+        InputError: It is damaged, or holds no geometry.
+    """
     resolver = companions(path)
     geometry = from_scene(_open(path, kind, data, resolver), str(path))
-    missing = dict.fromkeys(Path(name.replace("\\", "/").strip()).name for name in resolver.missing)
-    notes += [f"{name} was not found, so its colours are left out" for name in missing]
+    notes += [f"{what}, so its colours are left out" for what in dict.fromkeys(resolver.missing)]
     return replace(geometry, notes=(*geometry.notes, *notes))
 
 

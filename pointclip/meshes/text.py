@@ -15,6 +15,7 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?$|[-+]?(nan|inf)",
 _ODD_NAN = re.compile(r"[-+]?(?:nan\(\w*\)|1\.#(?:IND|QNAN|SNAN|INF)\w*)", re.IGNORECASE)
 _FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[-+]?\d)")
 _SAMPLE = 200
+MOST_THERE = 0.9  # of the points that a text announces; scanners count those they dropped
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,27 @@ def read_text(path: Path) -> RawPoints:
     body, notes = _plain(path, text[layout.start :])
     body, announced = _without_counts(body, layout.announced)
     table = parse_rows(path, body)
-    if announced is not None and announced > len(table):
-        raise InputError(f"{path} announces {announced} points and holds {len(table)}: it was cut short, copy it again")
+    notes = (*notes, *check_count(path, announced, len(table)))
     names = _fitting(layout.names, table.shape[1])
     cloud = from_table(path, table, names)
     return replace(cloud, notes=(*notes, *cloud.notes))
+
+
+def check_count(path: Path, announced: int | None, found: int) -> tuple[str, ...]:
+    """Compare the points that a text file announces with those it holds: a few less are a note.
+
+    Raises:
+        InputError: More than a tenth of them is missing.
+
+    Example:
+        >>> check_count(Path("a.pts"), 1000, 990)
+        ('1,000 points are announced and 990 lie there: it may have been cut short',)
+    """
+    if announced is None or announced <= found:
+        return ()
+    if found < MOST_THERE * announced:
+        raise InputError(f"{path} announces {announced} points and ends before the last, at {found}: copy it again")
+    return (f"{announced:,} points are announced and {found:,} lie there: it may have been cut short",)
 
 
 def looks_like_points(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from pointclip._base.checks import check_shape
+from pointclip.errors import InputError
 from pointclip.ops import (
     autograd,  # noqa: F401  (registers the gradients)
     library,
@@ -100,6 +101,8 @@ def interpolate(
     """
     barycentric, face = triangles.barycentric, triangles.face
     check_shape("triangles.barycentric", barycentric, "B V H W 3")
+    if barycentric.shape[:4] != face.shape:
+        raise InputError(f"triangles of {tuple(face.shape)} faces and {tuple(barycentric.shape)} weights do not fit")
     if isinstance(values, Tensor) and not face.shape[0]:
         return barycentric[..., :1].expand(*face.shape, values.shape[-1])
     values, faces, meshes = pack_values(values, faces, face.shape[0], face.shape[1], corners)

@@ -73,6 +73,11 @@ class PointCloud:
         """The triangles of a shape that came from a mesh, see :class:`MeshCloud`; None of a cloud."""
         return None
 
+    @property
+    def samples(self) -> "PointCloud":
+        """The points alone: the cloud itself, and of a mesh the samples drawn on it."""
+        return self
+
     def normalized(self) -> "PointCloud":
         """Return the cloud centred on its bounding box with its farthest point at distance 1.
 
@@ -136,15 +141,29 @@ class PointCloud:
 
     @classmethod
     def from_numpy(
-        cls, points: Any, normals: Any | None = None, colors: Any | None = None, name: str = ""
+        cls, points: Any, normals: Any | None = None, colors: Any | None = None, name: str = "", up: str = "y"
     ) -> "PointCloud":
         """Build a cloud from arrays of any number type; normals get unit length, bytes become colours in [0, 1].
+
+        Args:
+            points: (N, 3); or (N, 6) and the like, alone: of the further columns three of unit length are normals and
+                three in [0, 1] or [0, 255] are colours, as in a file. Rows with NaN or infinite values are left out.
+            normals: (N, 3), or None.
+            colors: (N, 3), or None.
+            name: What to call the shape.
+            up: Axis of the arrays that points up: ``"y"``, ``"z"``, ``"x"``, or one of these with a minus.
+
+        Raises:
+            InputError: A shape, a type or ``up`` makes no sense, or no row is finite.
 
         Example:
             >>> PointCloud.from_numpy(np.zeros((2, 3), int), colors=np.full((2, 3), 255, np.uint8)).colors.tolist()
             [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+            >>> cloud = PointCloud.from_numpy(np.array([[0, 0, 2.0], [np.nan, 0, 0]]), up="z")
+            >>> cloud.points.tolist(), cloud.notes
+            ([[0.0, 2.0, 0.0]], ('1 row with NaN or infinite values left out',))
         """
-        return cls.from_raw(_interop.raw_from_arrays(points, normals, colors), name)
+        return cls.from_raw(_interop.raw_from_arrays(points, normals, colors), name).turned(up)
 
     @classmethod
     def from_trimesh(

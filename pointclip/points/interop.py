@@ -1,22 +1,42 @@
 """Objects of other libraries as geometry, told apart by their documented attributes: nothing is imported for it."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pointclip._base.optional import require
+from pointclip._base.words import counted
 from pointclip.errors import InputError
-from pointclip.meshes import Mesh, RawPoints, as_colors, from_scene
+from pointclip.meshes import Mesh, RawPoints, as_colors, from_scene, from_table
 
 
 def raw_from_arrays(points: Any, normals: Any | None, colors: Any | None) -> RawPoints:
-    """Turn arrays, or anything numpy reads, into RawPoints."""
-    table = _rows("points", points)
-    return RawPoints(
-        table.astype(np.float64),
-        None if normals is None else _rows("normals", normals).astype(np.float64),
-        None if colors is None else _colors(_rows("colors", colors)),
+    """Turn arrays, or anything numpy reads, into RawPoints; rows with NaN or infinite values are left out and told."""
+    table = np.asarray(points)
+    if normals is None and colors is None and table.ndim == 2 and table.shape[1] > 3:
+        return _finite(from_table(Path("the array"), table))
+    return _finite(
+        RawPoints(
+            _rows("points", table).astype(np.float64),
+            None if normals is None else _rows("normals", normals).astype(np.float64),
+            None if colors is None else _colors(_rows("colors", colors)),
+        )
     )
+
+
+def _finite(raw: RawPoints) -> RawPoints:
+    parts = [part for part in (raw.points, raw.normals, raw.colors) if part is not None]
+    if len({len(part) for part in parts}) > 1:
+        return raw  # the cloud says what does not fit
+    known = np.all([np.isfinite(part).all(axis=1) for part in parts], axis=0)
+    if known.all():
+        return raw
+    if not known.any():
+        raise InputError("points must hold at least one row of finite numbers, and every row has NaN or infinite ones")
+    normals, colors = (None if part is None else part[known] for part in (raw.normals, raw.colors))
+    left = f"{counted(int((~known).sum()), 'row')} with NaN or infinite values left out"
+    return RawPoints(raw.points[known], normals, colors, notes=(*raw.notes, left))
 
 
 def _rows(name: str, array: Any) -> np.ndarray:

@@ -32,7 +32,8 @@ def load(
     than ``num_points``.
 
     Args:
-        path: .off .obj .ply .stl .glb .gltf .npy .npz .pcd, or text: .xyz .pts .txt .csv .asc .xyzrgb .xyzn.
+        path: .off .obj .ply .stl .glb .gltf .npy .npz .pcd, or text: .xyz .pts .txt .csv .asc .xyzrgb .xyzn; .dae .3mf
+            with the extra ``formats``; one of these in a .gz or .zip file; ``-`` for standard input.
         num_points: Points to draw on a mesh and the most to keep of a cloud, at least 2. None keeps every point of a
             cloud and draws 20,000 on a mesh.
         up: The axis that points up in the file: "y", "z", "x", or one of them with a minus sign.

@@ -35,6 +35,7 @@ class MeshCloud(PointCloud):
         InputError: No face has an area.
 
     Example:
+        >>> import numpy as np
         >>> corner = MeshCloud(Mesh(np.eye(3), np.array([[0, 1, 2]])), num_points=100, name="corner")
         >>> corner, corner.points.shape
         (MeshCloud(1 face, name='corner'), torch.Size([100, 3]))
@@ -97,6 +98,7 @@ class MeshCloud(PointCloud):
         """Return the mesh centred on its bounding box with its farthest vertex at distance 1.
 
         Example:
+            >>> import numpy as np
             >>> corner = MeshCloud(Mesh(4.0 * np.eye(3), np.array([[0, 1, 2]]))).normalized()
             >>> round(float(corner.mesh.vertices.max()), 4)
             0.5774

@@ -164,7 +164,7 @@ def _parsed(source: Any, where: str) -> Mapping[str, Any]:
     text = "\n".join(prompts._lines(path, "file of descriptions", comments=False))
     try:
         held = json.loads(text, object_pairs_hook=_no_repeats)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{where} is no JSON ({error}): {_FORM}") from error
     except InputError as error:
         raise InputError(f"{where}: {error}") from error

@@ -199,7 +199,7 @@ class _Worker:
         except _ENDED as error:
             raise PointClipError(
                 f"a reading process ended early (exit status {self.process.wait()}), perhaps for want of memory, when "
-                f"it was to read shape {index}: free some memory and start again, finished parts are kept"
+                f"it was to read shape {index}: free some memory and start again, what was done is kept"
             ) from error
         if isinstance(answer, Exception):
             raise answer

@@ -4,9 +4,11 @@ The file is a safetensors file: ``features`` (N,C) float32, ``names`` uint8, the
 other, ``ends`` (N,) int64, where each name ends in it, and as metadata what made the vectors.
 """
 
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from pointclip.errors import InputError
 from pointclip.feature_spec import FeatureSpec
 from pointclip.points import PointCloud, load
 
-FORMAT = 1
+FORMAT = 2
 CHUNK = 16_384  # rows of one matrix product: 25 MB at 384 channels
 _KEY = "pointclip index"
 
@@ -116,13 +118,14 @@ def write_index(path: str | Path, features: Tensor, names: Sequence[str], origin
         "names": torch.frombuffer(bytearray(b"".join(texts)), dtype=torch.uint8),
         "ends": torch.tensor([len(text) for text in texts]).cumsum(0),
     }
-    about = json.dumps({"format": FORMAT, **asdict(origin)})
+    known = json.loads(json.dumps({"format": FORMAT, **asdict(origin)}))  # as it will be read
+    about = json.dumps({**known, "sha256": _digest(known, tensors["names"], tensors["ends"], [tensors["features"]])})
     with whole(path) as draft:
         draft.write_bytes(save(tensors, {_KEY: about}))  # save_file would put a new file over a device or a pipe
 
 
 class ShapeIndex:
-    """An index on disk, mapped into memory: only what a search touches is read.
+    """An index on disk, mapped into memory; its digest is checked when it is opened.
 
     Args:
         path: A file that :func:`write_index` or ``pointclip embed`` wrote.
@@ -151,21 +154,36 @@ class ShapeIndex:
         try:
             self._file: Any = safe_open(path, "pt")
             about = json.loads((self._file.metadata() or {})[_KEY])
-            found = about.pop("format")
-            if found != FORMAT:
+            found, sha256 = about["format"], about.pop("sha256", None)
+            if found not in (1, FORMAT):
                 raise InputError(
                     f"{path} is of format {found}, and this version reads {FORMAT}: embed the shapes again"
                 )
-            self.origin = _origin(about)
             self._features, self._names = (self._file.get_slice(name) for name in ("features", "names"))
             self._ends = self._file.get_tensor("ends")
+            if found > 1 and sha256 != _digest(about, self._file.get_tensor("names"), self._ends, self._chunks()):
+                raise InputError(f"{path} is damaged, its sha256 is another: copy it again, or embed the shapes again")
+            del about["format"]
+            self.origin = _origin(about)
+            self._check()
         except FileNotFoundError as error:
             raise InputError(f"{path} does not exist: check the path, or make it with pointclip embed") from error
         except (OSError, SafetensorError) as error:
             raise InputError(f"{path} is cut or no safetensors file ({error}): embed the shapes again") from error
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
+            if isinstance(error, InputError) and str(path) in str(error):
+                raise
             raise InputError(f"{path} is no index of shapes: name a file that pointclip embed wrote") from error
         self.channels = self._features.get_shape()[1]
+
+    def _check(self) -> None:
+        """Refuse rows, names and cameras that no writer leaves behind."""
+        shape, ends, letters = self._features.get_shape(), self._ends.tolist(), self._names.get_shape()
+        if len(shape) != 2 or shape[0] != len(ends) or ends != sorted(ends) or letters != [max(ends, default=0)]:
+            raise ValueError("features, names and their ends do not fit")
+        if not isinstance(self.origin.folder, str) or len(self.origin.spec.views.names) < 1:
+            raise ValueError("no folder or no views")
+        _ = self.origin.spec.drawn
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -195,9 +213,12 @@ class ShapeIndex:
         if k < 1:
             raise InputError(f"k must be at least 1, got {k}")
         check_shape("query", query, f"{self.channels}")
-        chunks = (self._features[start : start + CHUNK] for start in range(0, len(self), CHUNK))
-        scores, rows = nearest(chunks, query.detach().float().cpu(), k)
+        scores, rows = nearest(self._chunks(), query.detach().float().cpu(), k)
         return [Hit(i, self.name(i), s) for i, s in zip(rows.tolist(), scores.tolist(), strict=True)]
+
+    def _chunks(self) -> Iterator[Tensor]:
+        for start in range(0, self._features.get_shape()[0], CHUNK):
+            yield self._features[start : start + CHUNK]
 
     def refuse_another(self, other: FeatureSpec) -> None:
         """Refuse queries that were encoded otherwise: their vectors mean something else.
@@ -206,6 +227,14 @@ class ShapeIndex:
             InputError: Naming what differs and what to do.
         """
         self.origin.spec.refuse_another(other, str(self.path))
+
+
+def _digest(about: dict[str, Any], names: Tensor, ends: Tensor, features: Iterable[Tensor]) -> str:
+    """Name all that an index holds: what made the vectors, the names, and the vectors in their order."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for tensor in chain((names, ends), features):
+        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _origin(about: dict[str, Any]) -> Origin:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pointclip import __version__, images
 from pointclip._base.files import check_out
-from pointclip.encoding.job import encode_dataset
+from pointclip.encoding import encode_dataset
 from pointclip.errors import InputError
 from pointclip.fusion import blended
 from pointclip.points import PointCloud
@@ -19,7 +19,7 @@ from pointclip.search.index import Origin, ShapeIndex, write_index
 
 if TYPE_CHECKING:
     from pointclip.datasets import Files
-    from pointclip.encoding.job import Watch
+    from pointclip.encoding import Watch
     from pointclip.model import PointCLIP
 
 
@@ -47,7 +47,7 @@ def make_index(
     workers: int | None = None,
     watch: "Watch | None" = None,
 ) -> Embedded:
-    """Encode shapes and write their index; a run that was stopped goes on from the parts in ``OUT.parts``.
+    """Encode shapes and write their index; a run that was stopped goes on.
 
     Args:
         model: Its towers, rig, style and view weights; a few-shot head it may carry plays no part.
@@ -61,14 +61,13 @@ def make_index(
         How many shapes the index holds, and which were left out.
 
     Raises:
-        InputError: The file cannot be written, or ``OUT.parts`` is of another job.
+        InputError: The file cannot be written.
 
     Note:
         The same shapes and model give the same bytes, however often the run was stopped.
     """
     check_out(out)
-    parts = Path(f"{out}.parts")
-    found = encode_dataset(model, dataset, parts, engine=engine, workers=workers, watch=watch)
+    found = encode_dataset(model, dataset, engine=engine, workers=workers, watch=watch)
     rows: list[Tensor] = []
     names: list[str] = []
     errors: list[tuple[str, str]] = []
@@ -82,7 +81,6 @@ def make_index(
         spec = replace(model.feature_spec, drop_outliers=dataset.drop_outliers)
         reading = (dataset.num_points, dataset.up, dataset.seed)
         write_index(out, torch.cat(rows), names, Origin(spec, *reading, __version__, _here_from(Path(out))))
-    found.remove()
     return Embedded(len(names), rows[0].shape[1] if rows else 0, tuple(errors))
 
 

@@ -50,6 +50,7 @@ class Tokenizer:
         self._tokenizer = require("tokenizers", extra="embedded").Tokenizer.from_file(str(path))
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.enable_padding()
+        self.unk_token_id = self._tokenizer.token_to_id("[UNK]")
 
     def __call__(self, sentences: str | Sequence[str]) -> Tensor:
         """Tokenize one sentence or a list of them."""

@@ -104,8 +104,8 @@ def roots(names: Tensor, classes: Tensor, share: float) -> Tensor:
         (..., N + M).
 
     Example:
-        >>> roots(torch.zeros(1, 4), torch.zeros(1, 1), 0.5).square().tolist()
-        [[0.125, 0.125, 0.125, 0.125, 0.5]]
+        >>> roots(torch.zeros(1, 4), torch.zeros(1, 1), 0.5).square().mul(8).round().tolist()
+        [[1.0, 1.0, 1.0, 1.0, 4.0]]
     """
     parts = share * names.softmax(-1), (1 - share) * classes.softmax(-1)
     return torch.cat(parts, -1).sqrt()

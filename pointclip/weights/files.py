@@ -2,9 +2,13 @@
 
 import hashlib
 import json
+import logging
+import pickle
 import re
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -13,7 +17,9 @@ from torch import Tensor, nn
 from pointclip.errors import WeightsError
 from pointclip.weights.hub import CONFIG_FILE
 
-_SUFFIXES = (".safetensors", ".bin", ".pth")
+BY_HAND = (".pt",)  # forms that open_clip loads and does not look for in a folder
+_SUFFIXES = (".safetensors", ".bin", ".pth", *BY_HAND)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _MOST_WORDS = 200
 
 
@@ -65,7 +71,7 @@ def check_config(config: Path) -> None:
     """
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{config} is not readable JSON: {error}") from error
     model_cfg = content.get("model_cfg") if isinstance(content, dict) else None
     if not isinstance(model_cfg, dict) or not {"embed_dim", "vision_cfg", "text_cfg"} <= model_cfg.keys():
@@ -86,6 +92,21 @@ def load_torchscript(model: nn.Module, path: Path) -> None:
     constants = {name for name, _ in model.named_buffers()} - model.state_dict().keys()
     constants |= {"input_resolution", "context_length", "vocab_size"}
     model.load_state_dict({name: tensor for name, tensor in state.items() if name not in constants})
+
+
+@contextmanager
+def no_word_of_random_weights() -> Iterator[None]:
+    """Keep open_clip from saying, of a model whose weights are loaded right after, that it stays a random one."""
+
+    def true(record: logging.LogRecord) -> bool:
+        return "No pretrained weights loaded" not in record.msg
+
+    root = logging.getLogger()
+    root.addFilter(true)
+    try:
+        yield
+    finally:
+        root.removeFilter(true)
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -118,9 +139,16 @@ def summary(error: BaseException, architecture: str) -> str:
         error: What the loader raised.
         architecture: The name of the model that the file was loaded into.
     """
-    text = str(error)
+    text = _COLOUR.sub("", str(error))
+    if isinstance(error, pickle.UnpicklingError) and (found := re.search(r"GLOBAL (\S+)", text)):
+        return (
+            f"it holds Python objects ({found[1]}), not only tensors, and no code of a file is run here: where it was "
+            "made, save the tensors alone with torch.save(model.state_dict(), FILE)"
+        )
     if "Error(s) in loading state_dict" not in text:
         first = (text.strip().splitlines() or [type(error).__name__])[0]
+        if "weights_only" in text:  # torch's own words advise to run the code in it
+            first = "it is cut, or holds more than tensors"
         return f"it is damaged or no weight file ({type(error).__name__}: {first[:_MOST_WORDS]})"
     parts = [_listed(kind, _names(text, kind)) for kind in ("Missing", "Unexpected")]
     sizes = re.findall(r"size mismatch for ([^:]+):", text)

@@ -7,6 +7,7 @@ another. ``open_clip`` is imported when the first model is loaded: it takes seco
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from pointclip._base.assets import asset
 from pointclip.errors import WeightsError
-from pointclip.weights import embedded
+from pointclip.weights import companions, embedded
 from pointclip.weights import files as _checkpoints
 from pointclip.weights import hub as _hub
 from pointclip.weights import openclip as _openclip
@@ -34,6 +35,7 @@ class LoadedModel:
         mean: Per channel, subtracted from images in [0, 1].
         std: Per channel, the divisor after that.
         logit_scale: Factor on cosines before soft-max; None if it was never trained.
+        logit_bias: Added to scaled cosines before the sigmoid that a SigLIP was trained with; None of other models.
         identity: Names the exact weights and structure, for cache keys (sha256 in hexadecimal).
         source: Where the weights come from.
         licence: Their licence, or where it is stated.
@@ -49,6 +51,7 @@ class LoadedModel:
     identity: str
     source: str
     licence: str
+    logit_bias: float | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def load(
         ``ViT-B-16/openai`` runs with QuickGELU, as OpenAI's weights were trained. Any other tag that was trained with
         QuickGELU must be named by an architecture that has it, such as ``ViT-B-16-quickgelu/metaclip_400m``.
         The activation of ``ARCH@FILE`` is the architecture's, for it cannot be read from the file; its mean and std
-        are those of the architecture's published weights where they all agree, else CLIP's.
+        are those of the architecture's published weights, and must be given where these do not agree (ViT-L-14).
 
     Example:
         >>> load("RN50@mine.pt")
@@ -111,11 +114,11 @@ def load(
     if parsed.form == "embedded":
         loaded = _load_embedded()
     else:
-        loaders = {
+        loaders: dict[str, Callable[..., _openclip.Parts]] = {
             "tag": _openclip.load_tag,
             "hub": _openclip.load_hub,
             "folder": _openclip.load_folder,
-            "file": _openclip.load_file,
+            "file": partial(_openclip.load_file, told=mean is not None and std is not None),
         }
         parts = loaders[parsed.form](name, parsed, None if cache_dir is None else str(cache_dir))
         loaded = _finished(name, parts)
@@ -139,21 +142,22 @@ def random(arch: str, seed: int = 0, device: str | torch.device = "cpu") -> Load
         A model that says in its name and source that it is random.
 
     Raises:
-        WeightsError: open_clip has no such architecture.
+        WeightsError: open_clip has no such architecture, or its tokenizer is on the hub and not in the local cache.
 
     Example:
         >>> random("ViT-S-32-alt").image_size
         224
     """
-    import open_clip
-
     _openclip.check_arch(arch, f"random({arch!r})")
-    with torch.random.fork_rng(devices=[]), _hub.offline():
-        torch.manual_seed(seed)
-        model = open_clip.create_model(arch, load_weights=False, pretrained_text=False)
-        tokenizer = open_clip.get_tokenizer(arch)
-    parts = _openclip.Parts(model, tokenizer, f"random numbers, seed {seed}", "none")
-    loaded = replace(_finished(f"random {arch}", parts), logit_scale=None)
+
+    def attempt() -> _openclip.Parts:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = _openclip.untrained(arch)
+        return _openclip.Parts(model, companions.tokenizer(arch), f"random numbers, seed {seed}", "none")
+
+    parts = _openclip.local_first(f"random {arch}", attempt)
+    loaded = replace(_finished(f"random {arch}", parts), logit_scale=None, logit_bias=None)
     loaded.model.to(device)
     return loaded
 
@@ -221,6 +225,7 @@ def _finished(name: str, parts: _openclip.Parts) -> LoadedModel:
         identity=_checkpoints.fingerprint(model),
         source=parts.source,
         licence=parts.licence,
+        logit_bias=None if getattr(model, "logit_bias", None) is None else model.logit_bias.item(),
     )
 
 

@@ -1,6 +1,5 @@
 """The name forms that open_clip loads: published tags, hub repositories, model folders and weight files."""
 
-import json
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from torch import Tensor, nn
 
 from pointclip.errors import WeightsError
+from pointclip.weights import companions, normalization
 from pointclip.weights import files as _checkpoints
 from pointclip.weights import hub as _hub
 from pointclip.weights.skip_init import SkipInit
@@ -83,7 +83,7 @@ def load_tag(name: str, parsed: Name, cache_dir: str | None) -> Parts:
             key: published[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in published
         }
         model = _create(arch, path, force_quick_gelu=quick, force_preprocess_cfg=preprocess, cache_dir=cache_dir)
-        tokenizer = open_clip.get_tokenizer(arch, cache_dir=cache_dir)
+        tokenizer = companions.tokenizer(arch, cache_dir)
         return Parts(model, tokenizer, f"https://huggingface.co/{_repo(published)}", f"{_CARD} of {_repo(published)}")
 
     return local_first(name, attempt, probe)
@@ -95,7 +95,6 @@ def load_hub(name: str, parsed: Name, cache_dir: str | None) -> Parts:
     if repo.count("/") != 1:
         raise WeightsError(f"{name!r} does not name a hub repository: expected hf-hub:ORG/NAME")
     probe = None if _hub.cached_file(repo, (_hub.CONFIG_FILE,), cache_dir) else _hub.Probe()
-    import open_clip
     from open_clip.pretrained import download_pretrained_from_hf
 
     def attempt() -> Parts:
@@ -103,7 +102,7 @@ def load_hub(name: str, parsed: Name, cache_dir: str | None) -> Parts:
         _checkpoints.check_config(Path(config))
         path = Path(download_pretrained_from_hf(repo, cache_dir=cache_dir))
         model = _create(name, path, require_pretrained=True, cache_dir=cache_dir)
-        tokenizer = open_clip.get_tokenizer(name, cache_dir=cache_dir)
+        tokenizer = companions.tokenizer(name, cache_dir)
         return Parts(model, tokenizer, f"https://huggingface.co/{repo}", f"{_CARD} of {repo}")
 
     return local_first(name, attempt, probe)
@@ -113,31 +112,30 @@ def load_folder(name: str, parsed: Name, cache_dir: str | None) -> Parts:
     """Load a folder with ``open_clip_config.json`` and weights."""
     folder = Path(parsed.place).expanduser()
     weights = _checkpoints.check_folder(folder)
-    import open_clip
 
     def attempt() -> Parts:
         where = f"local-dir:{folder}"
         model = _create(where, weights, require_pretrained=True, cache_dir=cache_dir)
-        return Parts(model, open_clip.get_tokenizer(where, cache_dir=cache_dir), str(folder), "of the folder's owner")
+        return Parts(model, companions.tokenizer(where, cache_dir), str(folder), "of the folder's owner")
 
     return local_first(name, attempt)
 
 
-def load_file(name: str, parsed: Name, cache_dir: str | None) -> Parts:
-    """Load a local weight file into a named architecture."""
+def load_file(name: str, parsed: Name, cache_dir: str | None, told: bool = False) -> Parts:
+    """Load a local weight file into a named architecture; ``told`` is whether mean and deviation are given."""
     arch, path = parsed.arch, Path(parsed.place).expanduser()
     _checkpoints.check_readable(path)
-    import open_clip
-
     check_arch(arch, name)
-    preprocess = _common_preprocess(arch)
+    if not told:
+        normalization.refuse_disagreement(name, arch)
+    preprocess = normalization.of_architecture(arch)
 
     def attempt() -> Parts:
         if _checkpoints.is_torchscript(path):
             model = _create_from_torchscript(arch, path, preprocess)
         else:
             model = _create(arch, path, force_preprocess_cfg=preprocess, cache_dir=cache_dir)
-        return Parts(model, open_clip.get_tokenizer(arch, cache_dir=cache_dir), str(path), "of the file's owner")
+        return Parts(model, companions.tokenizer(arch, cache_dir), str(path), "of the file's owner")
 
     return local_first(name, attempt)
 
@@ -154,12 +152,14 @@ def local_first(name: str, attempt: Callable[[], T], probe: _hub.Probe | None = 
     except OSError as error:
         missing = error
     failure = (probe or _hub.Probe()).failure()
+    if failure and isinstance(missing, companions.MissingCompanionError):
+        raise missing.unreachable(name, failure) from missing
     if failure:
         raise _hub.unreachable(name, failure) from missing
     try:
         return attempt()
     except OSError as error:
-        raise WeightsError(f"the weights of {name!r} could not be downloaded: {_one_line(error)}") from error
+        raise WeightsError(f"{name!r} could not be downloaded: {_one_line(error)}") from error
 
 
 def wants_quick_gelu(arch: str, tag: str) -> bool:
@@ -204,15 +204,35 @@ def _create(arch: str, weights: Path, **options: Any) -> nn.Module:
     import open_clip
 
     _checkpoints.check_readable(weights)
-    if ":" not in arch:
+    by_hand = ":" in arch and weights.suffix in _checkpoints.BY_HAND
+    if by_hand:
+        options = {**options, "load_weights": False, "require_pretrained": False}
+    elif ":" not in arch:
         options["pretrained"] = str(weights)
     try:
-        with SkipInit():
-            return open_clip.create_model(arch, pretrained_text=False, weights_only=True, **options)
-    except OSError:
+        with SkipInit(), _checkpoints.no_word_of_random_weights():
+            model = open_clip.create_model(arch, pretrained_text=False, weights_only=True, **options)
+            if by_hand:
+                open_clip.load_checkpoint(model, str(weights))
+            return model
+    except OSError as error:
+        if lacking := companions.missing_text_settings(arch):
+            raise lacking from error
         raise
     except Exception as error:
         raise WeightsError(f"{weights} could not be loaded: {_checkpoints.summary(error, arch)}") from error
+
+
+def untrained(arch: str) -> nn.Module:
+    """Build an architecture with random weights."""
+    import open_clip
+
+    try:
+        return open_clip.create_model(arch, load_weights=False, pretrained_text=False)
+    except OSError as error:
+        if lacking := companions.missing_text_settings(arch):
+            raise lacking from error
+        raise
 
 
 def _create_from_torchscript(arch: str, path: Path, preprocess: dict[str, Any]) -> nn.Module:
@@ -223,25 +243,13 @@ def _create_from_torchscript(arch: str, path: Path, preprocess: dict[str, Any]) 
             f"{path} is a TorchScript archive as OpenAI published them, trained with QuickGELU, and {arch} has GELU: "
             f"ask for {arch}{QUICK}@{path}"
         )
-    with SkipInit():
+    with SkipInit(), _checkpoints.no_word_of_random_weights():
         model = open_clip.create_model(arch, load_weights=False, force_preprocess_cfg=preprocess)
     try:
         _checkpoints.load_torchscript(model, path)
     except RuntimeError as error:
         raise WeightsError(f"{path} could not be loaded: {_checkpoints.summary(error, arch)}") from error
     return model
-
-
-def _common_preprocess(arch: str) -> dict[str, Any]:
-    """Mean and std of an architecture's published weights where they all agree, else CLIP's (open_clip's default)."""
-    import open_clip
-
-    found = [open_clip.get_pretrained_cfg(arch, tag) for tag in _tags(arch)]
-    pairs = {json.dumps([entry.get("mean"), entry.get("std")]) for entry in found}
-    if len(pairs) != 1 or None in json.loads(next(iter(pairs))):
-        return {}
-    mean, std = json.loads(pairs.pop())
-    return {"mean": tuple(mean), "std": tuple(std)}
 
 
 def check_arch(arch: str, name: str) -> None:

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 from numba.core.dispatcher import Dispatcher
 
 import pointclip
@@ -84,3 +85,17 @@ def test_kernels_of_others_are_not_spoken_of(caplog):
     with caplog.at_level(logging.WARNING):
         compiled.numba.njit(lambda number: number + 1)(1)
     assert not caplog.records
+
+
+def test_memory_that_nobody_holds_is_used_again():
+    shape = (3, 700_001)
+    first = compiled.empty(shape, torch.int64)
+    address, kept = first.data_ptr(), first[1].numpy()
+    del first
+    second = compiled.empty(shape, torch.int64)
+    assert second.data_ptr() != address  # a view of the first is still held
+    del kept
+    third = compiled.empty(shape, torch.int64)
+    assert third.data_ptr() == address
+    assert compiled.empty(shape, torch.float32).data_ptr() not in (second.data_ptr(), address)
+    assert sum(size * len(blocks) for size, blocks in compiled._SPARE.items()) <= compiled._MOST_SPARE

@@ -146,6 +146,11 @@ def test_written_views_are_read_back_to_the_last_digit(name, tmp_path):
         ({"views": [{"yaw_deg": 0, "fov_deg": 50, "focal": 1}]}, "give focal alone"),
         ({"views": [{"rotation": [[1, 0, 0], [0, 1, 0], [0, 0, -1]], "translation": [0, 0, 2], "focal": 1}]}, "mirror"),
         ({"views": [{"rotation": [[1, 0, 0], [0, -1, 0], [0, 0, -1]]}]}, "translation must be numbers"),
+        ("[" * 100_000, "is no JSON"),
+        ({"views": [{"yaw_deg": 10**400}]}, "yaw_deg must be a number, got 10{79}$"),
+        ({"views": [{"yaw_deg": 0, "focal": 10**200}]}, "focal must be a number"),
+        ({"views": [{"position": [0, 0, 10**400]}]}, "position must be numbers"),
+        ({"views": [{"position": [0, 0, 1e300]}]}, "position must be numbers"),
         ({"perspective": "no", "views": [{"yaw_deg": 0}]}, "true or false"),
     ],
 )

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 from support.command_line import run
 
@@ -102,7 +103,7 @@ def test_saved_pictures_are_what_the_encoder_sees(classify, shapes, tiny_file):
     assert sorted(saved) == sorted(str(path.relative_to(shapes)) for path in (shapes / "views").rglob("*.png"))
     cloud = load("box.obj", 300)
     model = pc.PointCLIP.from_pretrained(tiny_file, views="ring-2", device="cpu", precision="fp32")
-    drawn = model.render(cloud.points[None], cloud.normals[None])[0, 1].permute(1, 2, 0)
+    drawn = model.render(cloud)[0, 1].permute(1, 2, 0)
     pixels = np.asarray(Image.open(ran.json["shapes"][0]["pictures"][1])) / 255
     assert abs(pixels - drawn.numpy()).max() < 0.003
 
@@ -241,8 +242,54 @@ def test_a_file_given_to_labels_is_no_class(classify, shapes, name):
     assert ran.err.splitlines()[-1].endswith("give a file of names to --labels-file")
 
 
+def test_shapes_of_a_folder_that_are_not_read_are_counted(classify, shapes):
+    for name in ("a.fbx", "sub/b.FBX", "sub/c.step", ".hidden.fbx", "notes.pdf", "readme.txt"):
+        (shapes / name).write_text("nothing")
+    ran = classify(".", *LABELS)
+    assert ran.code == 0
+    assert "note: left out of the folders: 2 .fbx, 1 .step (name one" in ran.err
+    assert classify(".", *LABELS, "--json").json["notes"][0].startswith("left out of the folders: 2 .fbx, 1 .step")
+    assert "notes" not in classify("box.obj", *LABELS, "--json").json
+
+
+def test_labels_of_one_prompt_are_noted(classify, shapes):
+    (shapes / "words.json").write_text('{"ball": ["a thing."], "box": ["a thing."]}')
+    ran = classify("box.obj", "--labels", "ball,box", "--templates", "words.json")
+    assert ran.code == 0 and "note: the text tower cannot tell 'ball' from 'box'" in ran.err
+
+
+def test_a_shape_from_standard_input(classify, shapes):
+    data = (shapes / "sub" / "ball.ply").read_bytes()
+    truth = classify("sub/ball.ply", *LABELS, "--json").json["shapes"][0]
+    ran = classify("-", *LABELS, "--json", "--csv", "out.csv", input=data)
+    assert ran.code == 0, ran.err
+    assert ran.json["shapes"] == [{**truth, "path": "-"}]
+    assert list(csv.DictReader(open("out.csv", newline="")))[0]["path"] == "-"  # noqa: PTH123, SIM115, RUF015
+
+
 def test_a_row_left_out_is_a_note(classify, shapes):
     rows = [f"{k % 7} {k % 5} {k % 3}" for k in range(200)]
     (shapes / "scan.xyz").write_text("\n".join([*rows, "nan 0 0"]))
     ran = classify("scan.xyz", *LABELS, "--json")
     assert (ran.code, ran.json["shapes"][0]["notes"]) == (0, ["1 row with NaN or infinite coordinates left out"])
+
+
+def test_many_files_are_encoded_once_and_answered_as_few_are(classify, shapes, encoded):
+    for number in range(9):
+        trimesh.creation.box((1, 2, 1 + number)).export(f"{number}.stl")
+    (shapes / "4.stl").write_text("no mesh")
+    many = classify(".", "gone.obj", *LABELS, "--json", "--pose", "search", "--save-views", "views")
+    assert many.code == 2 and many.err.count("error:") == 3 and len(encoded) == 11 * 6
+    told = [entry for entry in many.json["shapes"] if not entry.get("error")]
+    assert len(told) == 11 and all(len(entry["pictures"]) == 2 for entry in told)
+    for entry in told[::3]:
+        few = classify(entry["path"], *LABELS, "--json", "--pose", "search").json["shapes"][0]
+        assert [(row["label"], pytest.approx(row["probability"], abs=1e-5)) for row in few["predictions"]] == [
+            (row["label"], row["probability"]) for row in entry["predictions"]
+        ]
+        assert {name: few[name] for name in ("path", "style", "up")} == {
+            name: entry[name] for name in ("path", "style", "up")
+        }
+    other = classify(".", "gone.obj", "--labels", "box,pole", "--json")
+    assert len(encoded) == 11 * 6
+    assert [entry["path"] for entry in other.json["shapes"]] == [entry["path"] for entry in many.json["shapes"]]

@@ -1,5 +1,8 @@
 """The command line around its commands: help, exit codes, interruptions, terminals, models and doctor."""
 
+import errno
+import gzip
+import os
 import re
 import signal
 import subprocess
@@ -104,7 +107,61 @@ def test_interruption_is_a_sentence_and_leaves_no_half_file(classify, shapes, mo
     assert ran.code == 130
     assert ran.out.startswith("box.obj\n"), "what was done was told"
     assert ran.err.splitlines()[-1].startswith("error: interrupted")
-    assert sorted(path.name for path in shapes.iterdir()) == [".cache", "box.obj", "sub"]
+    assert "1 shape done, kept in out.csv.part: the same command goes on" in ran.err
+    assert sorted(path.name for path in shapes.iterdir()) == [".cache", "box.obj", "out.csv.part", "sub"]
+
+
+@pytest.mark.parametrize("where", ["pathlib.Path.write_bytes", "tempfile.TemporaryDirectory"])
+def test_a_full_disk_is_bad_input_whatever_was_to_be_written(fixed, shapes, monkeypatch, where):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    arguments = ("embed", "box.obj", "--out", "i.safetensors", "--views", "ring-2", "--points", 300, *fixed)
+    if where == "tempfile.TemporaryDirectory":
+        (shapes / "box.obj.gz").write_bytes(gzip.compress((shapes / "box.obj").read_bytes()))
+        arguments = ("show", "box.obj.gz", "--out", "sheet.png")
+    monkeypatch.setattr(where, full)
+    ran = run(*arguments)
+    assert ran.code == 2
+    assert "cannot be written (No space left on device): free some space" in ran.err.splitlines()[-1]
+    assert "fault" not in ran.err and not (shapes / "i.safetensors").exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "{}.obj"),
+        ("show", "{}/*"),
+        ("show", "box.obj", "--out", "{}"),
+        ("classify", "no.obj", "--templates", "{}"),
+        ("classify", "no.obj", "--views", "{}.json"),
+        ("classify", "no.obj", "--labels-file", "{}"),
+        ("classify", "no.obj", "--adapter", "{}"),
+        ("classify", "no.obj", "--csv", "{}"),
+        ("classify", "no.obj", "--save-views", "{}"),
+        ("classify", "box.obj", "--model", "RN50@{}"),
+        ("eval", "{}"),
+        ("eval", "modelnet40:{}"),
+        ("eval", "--compare", "{}", "{}"),
+        ("fit", "{}", "--out", "x.safetensors"),
+        ("embed", "box.obj", "--out", "{}"),
+        ("search", "{}", "chair"),
+    ],
+)
+def test_names_that_no_file_can_have_are_bad_input(shapes, arguments, name):
+    ran = run(*(argument.replace("{}", name) for argument in arguments))
+    assert ran.code == 2, ran.err
+    assert "fault" not in ran.err and "Traceback" not in ran.err
+    assert all(len(line) < 1500 for line in ran.err.splitlines())
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+@pytest.mark.parametrize("option", ["--views", "--templates", "--labels-file"])
+def test_endless_brackets_are_bad_input(shapes, option, text):
+    (shapes / "deep.json").write_text(text)
+    ran = run("classify", "no.obj", option, "deep.json")
+    assert ran.code == 2 and "deep.json" in ran.err.splitlines()[-1] and "fault" not in ran.err
 
 
 def test_a_fault_is_exit_code_1_and_says_how_to_get_the_traceback(classify, monkeypatch):
@@ -211,7 +268,7 @@ def test_models_tells_what_is_ready(monkeypatch):
     assert lines[:2] == [["embedded", "ready", "small"], ["A/[b]", "-", "needs", "a", "download"]]
 
 
-def test_doctor_examines_everything_and_never_fails(monkeypatch):
+def test_doctor_examines_everything_and_stops_at_nothing(monkeypatch):
     def broken():
         raise OSError("libGL.so.1:\n cannot open [file]")
 
@@ -221,17 +278,19 @@ def test_doctor_examines_everything_and_never_fails(monkeypatch):
     checks = {"python": doctor.CHECKS["python"], "open3d": broken, "embedded": refused}
     monkeypatch.setattr(doctor, "CHECKS", checks)
     ran = run("doctor", "--json")
-    assert ran.code == 0
-    assert [(check["name"], check["ok"]) for check in ran.json["checks"]] == [
-        ("python", True),
-        ("open3d", False),
-        ("embedded", False),
+    assert ran.code == 1
+    assert ran.err == "error: needed, and not working: embedded\n"
+    assert [(check["name"], check["ok"], check["needed"]) for check in ran.json["checks"]] == [
+        ("python", True, True),
+        ("open3d", False, False),
+        ("embedded", False, True),
     ]
     assert ran.json["checks"][1]["note"] == "OSError: libGL.so.1: cannot open [file]"
     assert ran.json["checks"][1]["remedy"]
     text = run("doctor").out
     assert re.search(r"^yes +python: 3", text, re.MULTILINE)
     assert re.search(r"^no +open3d: OSError: libGL.so.1: cannot open \[file\] -> ", text, re.MULTILINE)
+    assert re.search(r"^NO +embedded: no head$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", [name for name in doctor.CHECKS if name not in ("embedded", "open3d")])

@@ -34,6 +34,15 @@ def test_json_of_the_default_model(shapes):
         assert sum(row["probability"] for row in entry["predictions"]) == pytest.approx(1, abs=1e-4)
 
 
+def test_labels_that_the_default_model_cannot_read_are_noted(shapes):
+    labels = "\u6905\u5b50,\u684c\u5b50,\u6c99\u53d1"
+    ran = run("classify", "box.obj", "--labels", labels, "--json")
+    notes = ran.json["notes"]
+    assert any("cannot tell" in note for note in notes) or any("has no words for" in note for note in notes)
+    told = run("classify", "box.obj", "--labels", labels)
+    assert [line for line in told.err.splitlines() if line.startswith("note: ")] == [f"note: {note}" for note in notes]
+
+
 def test_models_and_doctor_find_the_default_model_ready(monkeypatch, tmp_path):
     monkeypatch.setenv("POINTCLIP_CACHE", str(tmp_path))
     first = run("models", "--json").json["models"][0]

@@ -137,12 +137,11 @@ def test_the_ensemble_and_the_open_set_are_reported(done):
     assert answers <= {"cube", "plank", "unknown"}
 
 
-def test_again_is_quick_and_the_same(done, monkeypatch):
+def test_again_is_quick_and_the_same(done, encoded):
     told, folder, command = done
     before = {name: (folder / name).read_bytes() for name in SAME_BYTES}
-    monkeypatch.setattr("pointclip.encoding.job.encode_part", None)  # would fail if anything were encoded
     again = run(*command)
-    assert (again.code, again.out) == (told.code, told.out)
+    assert not encoded and (again.code, again.out) == (told.code, told.out)
     assert {name: (folder / name).read_bytes() for name in SAME_BYTES} == before
 
 
@@ -204,7 +203,7 @@ def test_a_few_shot_head_is_judged_on_the_classes_it_knows(away, boxes, fixed):
     ],
 )
 def test_bad_input_is_one_sentence_before_any_work(arguments, words, away, boxes, fixed, monkeypatch):
-    monkeypatch.setattr("pointclip.encoding.job.encode_part", None)
+    monkeypatch.setattr("pointclip.evaluation.run.encode_dataset", None)
     (away / "file").write_text("")
     told = run("eval", boxes, *fixed, *arguments)
     assert told.code == 2 and words in told.err and told.err.count("error:") == 1, told.err
@@ -233,20 +232,15 @@ def test_a_result_in_the_dataset_is_refused(boxes, fixed):
 
 
 def test_a_place_that_cannot_be_written_is_refused(boxes, fixed, monkeypatch):
-    monkeypatch.setattr("pointclip.encoding.job.encode_part", None)
+    monkeypatch.setattr("pointclip.evaluation.run.encode_dataset", None)
     told = run("eval", boxes, "--out", "/proc/result", *fixed)
     assert told.code == 2 and "cannot be written" in told.err and told.err.count("error:") == 1
     told = run("eval", boxes, "--out", boxes / "result", *fixed)
     assert told.code == 2 and "would be taken for a class" in told.err and not (boxes / "result").exists()
 
 
-def test_another_job_in_the_folder_is_refused(done, fixed, boxes):
-    told = run("eval", boxes, "--out", done[1], *fixed, "--points", 100)
-    assert told.code == 2 and "name another folder" in told.err
-
-
 def test_logits_of_too_few_shapes_are_refused_before_any_work(away, boxes, fixed, monkeypatch):
-    monkeypatch.setattr("pointclip.encoding.job.encode_part", None)
+    monkeypatch.setattr("pointclip.evaluation.run.encode_dataset", None)
     shapes = ClassFolder(boxes, "test")
     np.savez("part.npz", ids=np.array([shapes.id(k) for k in range(12)]), logits=np.zeros((12, 3)))
     told = run("eval", boxes, "--with-logits", "part.npz", *fixed)
@@ -260,7 +254,7 @@ def test_ctrl_c_says_how_to_go_on(away, boxes, fixed, monkeypatch):
 
     monkeypatch.setattr("pointclip.evaluation.run.encode_dataset", stop)
     told = run("eval", boxes, "--out", "r", *fixed)
-    assert told.code == 130 and "5 shapes done: the same command goes on" in told.err
+    assert told.code == 130 and "what was done is kept: the same command goes on" in told.err
 
 
 CHILD = """
@@ -268,37 +262,62 @@ import pathlib, sys, time
 sys.path.insert(0, sys.argv[1])
 from support.tiny_towers import register
 register(pathlib.Path(sys.argv[2]))
-from pointclip.encoding import job as encodings
+from pointclip.encoding.rows import RowStore
 from pointclip.cli import app
-whole = encodings.write_part
-def slow(path, part):
-    whole(path, part)
-    print(path.parent.name, flush=True)
-    time.sleep(60 if path.parent.name == "judged" else 0)
-encodings.write_part = slow
+whole = RowStore.add
+def slow(self, *row):
+    whole(self, *row)
+    print("row", flush=True)
+    time.sleep(0.05)
+RowStore.add = slow
 app(sys.argv[3:])
 """
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a system with SIGKILL")
-def test_a_killed_run_is_resumed_to_the_same_bytes(tmp_path, fixed, monkeypatch):
+def test_a_killed_run_is_resumed_to_the_same_bytes(tmp_path, fixed, monkeypatch, encoded):
     write_boxes(tmp_path / "data" / "train", 4)
-    write_boxes(tmp_path / "data" / "test", 11, seed=1)
-    command = ["eval", str(tmp_path / "data"), "--out", "result", "--workers", "1", *map(str, fixed)]
+    write_boxes(tmp_path / "data" / "test", 5, seed=1)
+    command = ["eval", str(tmp_path / "data"), "--out", "result", *map(str, fixed)]
     for name in ("undisturbed", "killed", "arch"):
         (tmp_path / name).mkdir()
+    monkeypatch.setenv("POINTCLIP_CACHE", "cache")
     monkeypatch.chdir(tmp_path / "undisturbed")
     assert run(*command).code == 0
+    assert len(encoded) == 18  # three of validation
     monkeypatch.chdir(tmp_path / "killed")
     start = [sys.executable, "-c", CHILD, str(Path(__file__).parent.parent), str(tmp_path / "arch"), *command]
     child = subprocess.Popen(start, stdout=subprocess.PIPE, text=True)
-    while (line := child.stdout.readline()) == "validation\n":
-        pass
-    assert line == "judged\n"
+    for _ in range(7):
+        assert child.stdout.readline() == "row\n"
     child.kill()
     child.wait()
-    parts = sorted(path.name for path in Path("result/parts/judged").glob("*.parquet"))
-    assert parts == ["part-00000.parquet"] and not Path("result/result.json").exists()
+    child.stdout.close()
+    assert not Path("result").exists()
+    encoded.clear()
     assert run(*command).code == 0
+    assert 1 <= len(encoded) <= 11
     for name in SAME_BYTES:
         assert Path("result", name).read_bytes() == (tmp_path / "undisturbed" / "result" / name).read_bytes(), name
+
+
+def test_what_one_command_encoded_all_others_find(boxes, away, own_cache, fixed, encoded):
+    def count(*command):
+        encoded.clear()
+        told = run(*command, *(fixed[:6] if "--adapter" in command else fixed[:8]), "--points", 200)
+        assert told.code == 0, told.err
+        return len(encoded)
+
+    write_boxes(away / "boxes" / "train", 3)
+    write_boxes(away / "boxes" / "test", 2, seed=1)
+    assert count("eval", "boxes", "--out", "r1") == 8  # two of validation
+    assert count("eval", "boxes", "--out", "r2") == 0
+    assert Path("r1", "predictions.csv").read_bytes() == Path("r2", "predictions.csv").read_bytes()
+    assert count("eval", "boxes", "--split", "train", "--no-calibrate", "--templates", "pointclip", "--out", "r3") == 7
+    learn = ("fit", "boxes", "--shots", 2, "--method", "probe")
+    assert count(*learn, "--copies", 0, "--out", "h0") == 0
+    assert count(*learn, "--copies", 2, "--out", "h1") == 12 and None not in {copy for _, copy in encoded}
+    assert count("embed", "boxes", "--out", "index") == 0
+    assert count("eval", "boxes", "--adapter", "h1", "--out", "r4") == 0  # a head needs no features of its own
+    assert count("eval", "boxes", "--pose", "search", "--no-calibrate", "--out", "r5") == 5 * 6
+    assert count("eval", "boxes", "--seed", 1, "--no-calibrate", "--out", "r6") == 6  # other points of the meshes

@@ -38,6 +38,15 @@ def test_fit_then_classify(folder, fixed):
     assert {entry["label"] for entry in told.json["shapes"][0]["predictions"]} == {"cube", "plank", "pole"}
 
 
+def test_classes_with_fewer_shots_are_named(folder, fixed):
+    (folder / "pole" / "0.obj").unlink()
+    for count in (3, 4):
+        quick = ("--method", "weights", "--shots", count, "--copies", 0, "--out", f"{count}.safetensors")
+        fitted = run("fit", "boxes", *quick, *LOOK, *fixed)
+        assert fitted.code == 0, fitted.err
+        assert ("note: 1 class had fewer than 4: pole 3" in fitted.err) == (count == 4)
+
+
 @pytest.mark.parametrize("method", ["light", "probe", "cache", "weights"])
 def test_json_tells_what_the_file_holds(method, folder, fixed):
     fitted = run("fit", "boxes", "-o", "a.safetensors", "--method", method, "--shots", 2, "--json", *LOOK, *fixed)

@@ -148,3 +148,11 @@ def test_one_bad_file_does_not_stop_the_others(shapes):
     assert ran.code == 2
     bad, good = ran.json["shapes"]
     assert "bad.obj" in bad["error"] and good["sheet"] == "box-views.png"
+
+
+def test_what_was_left_out_of_a_file_is_told(shapes):
+    (shapes / "scan.xyz").write_text((shapes / "sub" / "cloud.xyz").read_text() + "\nnan 0 0\n")
+    ran = run("show", "scan.xyz", *FEW)
+    assert ran.code == 0 and "  note: 1 row with NaN or infinite coordinates left out" in ran.out
+    entry = run("show", "scan.xyz", *FEW, "--json").json["shapes"][0]
+    assert entry["notes"] == ["1 row with NaN or infinite coordinates left out"]

@@ -2,11 +2,14 @@
 
 import copy
 import logging
+from functools import partial
+from unittest.mock import Mock
 
 import open_clip
 import pytest
 import timm
 import torch
+from support.next_open_clip import with_next_attention, with_unknown_attention
 from torch import nn
 
 from pointclip.clip import folding, precision, towers
@@ -115,6 +118,36 @@ def test_another_structure_runs_open_clips_own_forward(tiny, caplog):
     with caplog.at_level(logging.INFO, "pointclip"):
         clip = FrozenClip(loaded, "cpu", "fp32")
     assert "its pool differ" in caplog.text
+    assert isinstance(clip.image_tower, open_clip.transformer.VisionTransformer)
+
+
+def test_the_attention_of_the_next_release_is_known(tiny):
+    today = weights.random("tiny-vit", seed=2).model.visual
+    tower = stirred(with_next_attention(copy.deepcopy(today)))
+    batch = images(32)
+    with torch.no_grad():
+        assert torch.allclose(tower(batch), stirred(today)(batch), atol=1e-5), "the stand-in is no attention of CLIP"
+        assert isinstance(towers.quickened(tower), towers.VisionTower)
+        assert torch.allclose(towers.quickened(tower)(batch), tower(batch), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("change", [partial(with_next_attention, qk_norm=True), with_unknown_attention])
+def test_an_attention_with_more_than_clips_tensors_runs_open_clips_own_forward(tiny, change):
+    loaded = weights.random("tiny-vit")
+    change(loaded.model.visual)
+    clip = FrozenClip(loaded, "cpu", "fp32")
+    assert isinstance(clip.image_tower, open_clip.transformer.VisionTransformer)
+    assert clip.encode_images(torch.rand(1, 3, 32, 32)).shape == (1, 16)
+
+
+@pytest.mark.parametrize("place", ["quickened", "forward"])
+def test_no_surprise_in_a_tower_becomes_an_exception(tiny, monkeypatch, caplog, place):
+    loaded = weights.random("tiny-vit")
+    owner = towers if place == "quickened" else towers.VisionTower
+    monkeypatch.setattr(owner, place, Mock(side_effect=AttributeError("no bias_k")))
+    with caplog.at_level(logging.WARNING, "pointclip"):
+        clip = FrozenClip(loaded, "cpu", "fp32")
+    assert "the image tower has no fast form here (AttributeError: no bias_k)" in caplog.text
     assert isinstance(clip.image_tower, open_clip.transformer.VisionTransformer)
 
 

@@ -170,6 +170,35 @@ def test_splits_without_a_shape_and_foreign_classes_are_refused(resampled):
         open_dataset(f"modelnet40:{resampled}", "test")
 
 
+@pytest.mark.parametrize("name", ["data", "label"])
+@pytest.mark.parametrize("way", ["external", "soft to external", "virtual", "stored outside", "group"])
+def test_arrays_that_lie_in_other_files_are_not_read(hdf5, name, way):
+    import h5py
+
+    path = hdf5 / "ply_data_test0.h5"
+    with h5py.File(hdf5 / "other.h5", "w") as other, h5py.File(path, "r+") as file:
+        rows = file[name][()]
+        other["secret"] = rows
+        del file[name]
+        if way == "external":
+            file[name] = h5py.ExternalLink("other.h5", "/secret")
+        elif way == "soft to external":
+            file["away"] = h5py.ExternalLink("other.h5", "/secret")
+            file[name] = h5py.SoftLink("/away")
+        elif way == "virtual":
+            layout = h5py.VirtualLayout(rows.shape, rows.dtype)
+            layout[...] = h5py.VirtualSource(other["secret"])
+            file.create_virtual_dataset(name, layout)
+        elif way == "stored outside":
+            (hdf5 / "raw").write_bytes(rows.tobytes())
+            outside = [("raw", 0, rows.nbytes)]
+            file.create_dataset(name, rows.shape, rows.dtype, external=outside)
+        else:
+            file.create_group(name)
+    with pytest.raises(DatasetError, match=f"{name} is no array of this file, and links are not followed"):
+        open_dataset(f"modelnet40:{hdf5}", "test")
+
+
 def test_a_file_without_clouds_is_refused(hdf5):
     import h5py
 

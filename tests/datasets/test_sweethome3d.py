@@ -7,7 +7,7 @@ from support.boxes import write_box
 
 from pointclip.datasets import open_dataset
 from pointclip.datasets.sweethome3d import Row, SweetHome3D
-from pointclip.errors import DatasetError
+from pointclip.errors import DatasetError, InputError
 
 
 def library(folder, name, scale):
@@ -30,6 +30,11 @@ def test_furniture(tmp_path):
         library(tmp_path, name, scale)
     after = SweetHome3D(tmp_path, "train", num_points=50, only=rows)
     assert [after.fingerprint(k) == before[k] for k in range(2)] == [True, False]
+    with zipfile.ZipFile(tmp_path / "Lib.sh3f", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("models/cup/cup.obj", b"v 0 0 0\n" * 10_000_000)
+        archive.writestr("other.obj", b"v 0 0 0\n")
+    with pytest.raises(InputError, match=r"Lib.sh3f unpacks from .* to 80,000,000 bytes, as no shape does"):
+        data.item(0)
     (tmp_path / "Lib.sh3f").write_bytes(b"cut")
     with pytest.raises(DatasetError, match="Lib.sh3f is damaged"):
         data.item(0)

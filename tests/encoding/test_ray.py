@@ -15,12 +15,10 @@ from support.tiny_towers import write_folder
 
 import pointclip as pc
 from pointclip.datasets.files import Files
+from pointclip.encoding import job
 from pointclip.encoding import ray as engine_ray
-from pointclip.encoding.job import _make, encode_dataset
-from pointclip.encoding.parts import part_path
+from pointclip.encoding.job import encode_dataset
 from pointclip.errors import InputError, MissingDependency
-from pointclip.reading.items import read_items
-from pointclip.search import retrieval
 from pointclip.search.retrieval import make_index
 from pointclip.weights import loading as weights
 
@@ -51,13 +49,12 @@ def shapes(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def truth(model, shapes, tmp_path_factory):
-    return bytes_of(encode_dataset(model, shapes, tmp_path_factory.mktemp("local") / "run", part_size=1, workers=1))
+    return bytes_of(encode_dataset(model, shapes, cache=tmp_path_factory.mktemp("local"), workers=1))
 
 
 @pytest.fixture(scope="module")
 def cluster():
     ray = pytest.importorskip("ray", reason="needs Ray: pip install 'pointclip[cluster]'")
-    pytest.importorskip("ray.data", reason="needs Ray Data: pip install 'pointclip[cluster]'")
     assert "RAY_ADDRESS" not in os.environ, "the test is for a cluster of its own"
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     with engine_ray._cluster(ray, WORKERS):
@@ -84,9 +81,19 @@ class Slow(Files):
         return super().item(index)
 
 
+class Deadly(Files):
+    """Shapes of which one ends the process that reads it."""
+
+    def item(self, index):
+        if index == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().item(index)
+
+
 def test_a_stopped_run_is_resumed_to_the_bytes_of_the_local_engine(cluster, model, shapes, tmp_path, monkeypatch):
-    monkeypatch.setattr(retrieval, "encode_dataset", partial(encode_dataset, part_size=1))
+    monkeypatch.setenv("POINTCLIP_CACHE", str(tmp_path / "local cache"))
     make_index(model, shapes, tmp_path / "local", workers=1)
+    monkeypatch.setenv("POINTCLIP_CACHE", str(tmp_path / "ray cache"))
     ray = partial(make_index, model, shapes, tmp_path / "ray", engine="ray")
 
     def stop_at_three(done, total):
@@ -95,13 +102,12 @@ def test_a_stopped_run_is_resumed_to_the_bytes_of_the_local_engine(cluster, mode
 
     with pytest.raises(KeyboardInterrupt):
         ray(workers=1, watch=stop_at_three)
-    assert len(list(tmp_path.glob("ray.parts/*.parquet"))) >= 3 and not (tmp_path / "ray").exists()
+    assert not (tmp_path / "ray").exists()
     told = []
     made = ray(workers=WORKERS, watch=lambda *now: told.append(now))
-    assert told[0][0] >= 3 and told[-1] == (SHAPES, SHAPES)
+    assert told[0] == (3, SHAPES) and told[-1] == (SHAPES, SHAPES)
     assert made.shapes == SHAPES - 1 and "5.obj" in made.errors[0][1]
     assert (tmp_path / "ray").read_bytes() == (tmp_path / "local").read_bytes()
-    assert not (tmp_path / "ray.parts").exists()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a system with SIGKILL")
@@ -118,21 +124,28 @@ def test_a_killed_worker_changes_no_byte(cluster, model_name, shapes, truth, tmp
             os.kill(killed[0], signal.SIGKILL)
 
     slow = Slow([entry.path for entry in shapes.entries], num_points=300)
-    run = encode_dataset(model, slow, tmp_path / "run", part_size=1, engine="ray", workers=WORKERS, watch=kill_one)
+    run = encode_dataset(model, slow, cache=tmp_path / "run", engine="ray", workers=WORKERS, watch=kill_one)
     assert bytes_of(run) == truth
     assert killed and len(list(noted.iterdir())) > len(killed)  # those that were left or came anew did the rest
-    assert not list((tmp_path / "run").glob("*.tries"))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a system with SIGKILL")
+def test_a_shape_that_kills_every_worker_ends_the_run(cluster, model, shapes, tmp_path):
+    deadly = Deadly([entry.path for entry in shapes.entries], num_points=300)
+    with pytest.raises(InputError, match="lost, each over the shapes 3 to 3"):
+        encode_dataset(model, deadly, cache=tmp_path, engine="ray", workers=1)
 
 
 def test_a_worker_searches_poses_as_this_process_does(model, shapes, tmp_path, monkeypatch):
-    def here(model, dataset, missing, workers, make):
-        crew = engine_ray.Crew(model.again, model.feature_spec.key, dataset, pickle.loads(pickle.dumps(make)), ".")
-        for path, indices in missing:
-            yield crew.work(model, path, indices)
+    def here(model, dataset, tasks, workers):
+        worker = engine_ray.Worker(*pickle.loads(pickle.dumps((model.again, model.feature_spec.key, dataset, "."))))
+        done, refused = pickle.loads(pickle.dumps(worker.work(tasks)))
+        assert not refused
+        yield from done
 
-    monkeypatch.setattr(engine_ray, "run_parts", here)
-    how = {"indices": range(4, 8), "pose": "search", "part_size": 2}
-    local, worker = (encode_dataset(model, shapes, tmp_path / name, engine=name, **how) for name in ("local", "ray"))
+    monkeypatch.setitem(job.ENGINES, "ray", here)
+    how = {"indices": range(4, 8), "pose": "search"}
+    local, worker = (encode_dataset(model, shapes, cache=tmp_path / name, engine=name, **how) for name in job.ENGINES)
     torch.testing.assert_close(local.whole().features, worker.whole().features, atol=2e-5, rtol=0)
     assert worker.whole().features.shape == (4, 12, 16) and len(worker.ups) == 6
 
@@ -140,11 +153,11 @@ def test_a_worker_searches_poses_as_this_process_does(model, shapes, tmp_path, m
 def test_a_model_that_no_worker_could_load_is_refused(model, shapes, tmp_path):
     bare = pc.PointCLIP(model.clip, "ring-2")
     with pytest.raises(InputError, match="from_pretrained"):
-        encode_dataset(bare, shapes, tmp_path / "run", engine="ray")
+        encode_dataset(bare, shapes, cache=tmp_path, engine="ray")
 
 
-def test_a_worker_with_another_model_is_refused(model, model_name, shapes, tmp_path):
-    crew = partial(engine_ray.Crew, dataset=shapes, make=_make, folder=str(Path.cwd()))
+def test_a_worker_with_another_model_is_refused(model, shapes):
+    crew = partial(engine_ray.Worker, dataset=shapes, folder=str(Path.cwd()))
     other = partial(model.again, precision="bf16", device="cpu")
     threads = torch.get_num_threads()
     with pytest.raises(InputError, match="another model"):
@@ -153,30 +166,7 @@ def test_a_worker_with_another_model_is_refused(model, model_name, shapes, tmp_p
     torch.set_num_threads(threads)
 
 
-def test_shapes_that_kill_every_worker_end_the_run(model, shapes, tmp_path):
-    class Lost(BaseException):
-        """Stands for the end of a process."""
-
-    def lose(*_):
-        raise Lost
-
-    path = part_path(tmp_path, 0)
-    crew = engine_ray.Crew(model.again, "", shapes, lose, str(tmp_path))
-    for _ in range(engine_ray.TRIES):
-        with pytest.raises(Lost):
-            crew.work(model, path, [3, 4])
-    with pytest.raises(InputError, match="shapes 3 to 4"):
-        crew.work(model, path, [3, 4])
-    assert crew.work(model, _made(model, shapes, tmp_path), [0]) == 1  # a part that is there is not made again
-
-
-def _made(model, shapes, folder):
-    path = part_path(folder, 1)
-    _make(model, list(read_items(shapes, [0])), path)
-    return path
-
-
 def test_without_ray_the_message_names_the_extra(model, shapes, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingDependency, match=r"pointclip\[cluster\]"):
-        encode_dataset(model, shapes, tmp_path / "run", engine="ray")
+        encode_dataset(model, shapes, cache=tmp_path, engine="ray")

@@ -6,7 +6,7 @@ from sklearn import metrics as judge
 from sklearn.calibration import calibration_curve
 
 from pointclip.errors import InputError
-from pointclip.evaluation import calibration, metrics
+from pointclip.evaluation import Judged, calibration, metrics, scores
 
 
 @pytest.fixture(params=range(4))
@@ -86,6 +86,28 @@ def test_the_bootstrap_is_seeded_and_as_wide_as_theory_says():
     mean = right.mean()
     wide = 2 * 1.96 * np.sqrt(mean * (1 - mean) / 400)
     assert high - low == pytest.approx(wide, rel=0.05) and low < mean < high
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 5), (5, 5), (1, 30), (240, 400), (50, 100)])
+def test_wilsons_ends_are_where_the_score_test_just_rejects(right, count):
+    """An end p is where the observed share lies 1.96 of p's own standard deviations away, or 0 or 1."""
+    for end in metrics.wilson(right, count):
+        if 0 < end < 1:
+            away = abs(right / count - end) / np.sqrt(end * (1 - end) / count)
+            assert away == pytest.approx(1.959964, rel=1e-5)
+        else:
+            assert end == right / count
+    low, high = metrics.wilson(right, count)
+    assert low <= right / count <= high and low < high
+
+
+def test_few_shapes_that_are_all_right_prove_little():
+    logits = np.eye(5, dtype=np.float32)
+    judged = Judged("test", tuple("abcde"), list("vwxyz"), np.arange(5), logits, [""] * 5, {})
+    told = scores.accuracies(judged)
+    assert told["accuracy"] == told["mean_class_accuracy"] == told["top5"] == 1
+    for name in ("accuracy", "mean_class_accuracy", "top5"):
+        assert [round(100 * end, 1) for end in told[f"{name}_interval"]] == [56.6, 100.0]
 
 
 def test_a_temperature_that_was_put_in_is_found():

@@ -37,6 +37,19 @@ def test_the_score_that_tells_more_is_chosen():
     assert fit_rejection(val.logits + level, val.targets, split="val").score == "probability"
 
 
+def test_a_siglips_probability_takes_the_place_of_the_logit():
+    """The order of shapes is the logit's; the threshold is a probability of a match, with the bias in it."""
+    val = shapes(400, 10, 4.0, 0)
+    plain = fit_rejection(val.logits, val.targets, split="val")
+    found = fit_rejection(val.logits, val.targets, split="val", bias=-3.0)
+    assert (plain.score, found.score, found.bias) == ("logit", "sigmoid", -3.0)
+    assert found.threshold == pytest.approx(1 / (1 + np.exp(3.0 - plain.threshold)))
+    assert found.rejects(val.logits).tolist() == plain.rejects(val.logits).tolist()
+    assert Rejection("sigmoid", bias=-3.0).scores(np.array([[3.0, 1.0]])).tolist() == [0.5]
+    told, _ = without_classes(shapes(100, 5, 5.0, 1, "test"), None, ["class 0"], 0.05, True, bias=-3.0)
+    assert told["score"] == "sigmoid" and told["threshold"] is None
+
+
 def test_unknown_classes_are_struck_off_and_found():
     test, val = shapes(600, 10, 6.0, 1, "test"), shapes(400, 10, 6.0, 0)
     told, answers = without_classes(test, val, ["class 3", "class 7"], 0.05, True)

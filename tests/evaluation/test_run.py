@@ -9,7 +9,7 @@ from support.command_line import run
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
-from pointclip.encoding.cached import Augmentation
+from pointclip.encoding.looks import Augmentation
 from pointclip.evaluation.run import Request, evaluate
 from pointclip.heads.checkpoint import load_checkpoint
 
@@ -106,3 +106,11 @@ def test_a_dataset_without_ids_names_no_shots(boxes, fixed):
     how = {"method": "probe", "augmentation": Augmentation(copies=0), "cache": "cache", "progress": False}
     result = pc.fit(model, Nameless(), shots=1, most_val=1, **how)
     assert "shot_ids" not in result.checkpoint.about and result.checkpoint.shot_ids == frozenset()
+
+
+def test_a_siglips_bias_reaches_the_rejection(boxes, fixed):
+    model = pc.PointCLIP.from_pretrained(fixed[1], views="ring-2", precision="fp32", device="cpu")
+    model.clip.logit_bias = -3.0
+    found = evaluate(model, partial(ClassFolder, boxes, num_points=200), Request(reject=True, unknown=("pole",)))
+    assert found.rejection["bias"] == -3.0
+    assert found.rejection["score"] in ("sigmoid", "probability")

@@ -11,7 +11,8 @@ from support.boxes import KINDS, write_boxes
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
-from pointclip.encoding.cached import Augmentation, encode
+from pointclip.encoding.job import encode
+from pointclip.encoding.looks import Augmentation
 from pointclip.errors import DatasetError, InputError
 from pointclip.fewshot import fitting as fewshot
 from pointclip.fewshot import resume as _resume
@@ -62,7 +63,7 @@ def test_each_method_learns_saves_and_classifies(method, model, boxes, cache, tm
         assert result.val_accuracy > result.zero_shot_accuracy
     again = pc.PointCLIP(model.clip, model.views, adapter=load_checkpoint(tmp_path / "boxes.safetensors"))
     cloud = boxes.item(0)[0]
-    wanted = result.head(model.encode_views(cloud.points[None], cloud.normals[None]))[0]
+    wanted = result.head(model.encode_views(cloud))[0]
     torch.testing.assert_close(again.classify(cloud).logits, wanted.detach())
 
 

@@ -1,7 +1,7 @@
 """A checkpoint says what it belongs to, is whole or refused, and a model uses it or says why not."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from support.boxes import tiny_name
 from pointclip import images
 from pointclip.cameras import rigs
 from pointclip.errors import InputError, WeightsError
+from pointclip.heads import checkpoint as files
 from pointclip.heads.checkpoint import Checkpoint, load_checkpoint
 from pointclip.heads.weights import WeightsHead
 from pointclip.model import PointCLIP
@@ -121,12 +122,8 @@ def test_a_head_fitted_on_pictures_with_outliers_refuses_a_model_without(name, t
 
 
 def test_a_file_of_version_0_1_loads(path, name):
-    with safe_open(path, "pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        config = json.loads(file.metadata()["pointclip"])
     old = ("model", "identity", "rig", "cameras", "style", "settings")
-    config["eye"] = {key: config["eye"][key] for key in old}
-    save_file(tensors, path, {"pointclip": json.dumps(config)})
+    rewrite(path, lambda config: config.update(eye={key: config["eye"][key] for key in old}), 1)
     assert load(name, adapter=path).views.rig == "ring-2"
     with pytest.raises(InputError, match="drop_outliers"):
         load(name, adapter=path, drop_outliers=False)
@@ -173,11 +170,56 @@ def test_other_files_are_refused(path, tmp_path):
     [({"format": 99}, "another format"), ({"colour": 1}, "unknown key 'colour'"), ({"head": {}}, "does not fit")],
 )
 def test_other_versions_are_refused(path, change, words):
+    rewrite(path, lambda config: config.update(change), 2)
+    with pytest.raises(WeightsError, match=words):
+        load_checkpoint(path)
+
+
+def rewrite(path, change, digest):
+    """Change what is written beside the tensors; with a digest of that format, or the old one for 0."""
     with safe_open(path, "pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        config = {**json.loads(file.metadata()["pointclip"]), **change}
-    save_file(tensors, path, {"pointclip": json.dumps(config)})
-    with pytest.raises(WeightsError, match=words):
+        config = json.loads(file.metadata()["pointclip"])
+    old = config.pop("sha256")
+    config["format"] = digest or config["format"]
+    change(config)
+    new = files._digest(tensors, None if digest == 1 else config)
+    save_file(tensors, path, {"pointclip": json.dumps({**config, "sha256": new if digest else old})})
+
+
+def test_a_head_of_the_first_format_is_read(path):
+    before = load_checkpoint(path)
+    rewrite(path, lambda _: None, 1)
+    found = load_checkpoint(path)
+    assert (found.labels, asdict(found.spec), found.about) == (before.labels, asdict(before.spec), before.about)
+
+
+TAMPERED = {
+    "reversed labels": lambda config: config["labels"].reverse(),
+    "one label": lambda config: config.update(labels=config["labels"][:1]),
+    "a label twice": lambda config: config.update(labels=[config["labels"][0]] * 3),
+    "a number": lambda config: config.update(labels=[1, 2, 3]),
+    "scale": lambda config: config["head"].update(scale=float("nan")),
+    "views": lambda config: config["head"].update(num_views=3),
+    "no cameras": lambda config: config["eye"].update(cameras={}),
+    "cameras of words": lambda config: config["eye"]["cameras"].update(rotations="no"),
+    "no list of cameras": lambda config: config["eye"].update(cameras=5),
+    "names": lambda config: config["eye"]["cameras"].update(names=None),
+    "style": lambda config: config["eye"].update(settings={"kind": "None"}),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_what_is_written_beside_the_tensors_is_protected(path, what):
+    rewrite(path, TAMPERED[what], 0)
+    with pytest.raises(WeightsError, match="damaged, its sha256 is another"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("what", [name for name in TAMPERED if name != "reversed labels"])
+def test_what_no_fit_leaves_behind_is_refused_without_a_digest_too(path, what):
+    rewrite(path, TAMPERED[what], 1)
+    with pytest.raises(WeightsError):
         load_checkpoint(path)
 
 

@@ -7,7 +7,7 @@ from support.solids import box
 from pointclip import images
 from pointclip.cameras.rigs import views
 from pointclip.images.surface import close_gaps
-from pointclip.images.windows import octagon_max
+from pointclip.images.windows import corner_cut, octagon_max
 
 
 def table(num_points, seed=0):
@@ -65,9 +65,9 @@ def test_closing_keeps_what_is_there_and_does_not_lean_on_the_edge():
 def test_an_octagon_is_a_square_with_its_corners_cut(reach):
     dot = torch.full((41, 41), -torch.inf)
     dot[20, 20] = 1.0
-    found = octagon_max(dot, reach) == 1
+    cut = corner_cut(reach)
+    found = octagon_max(dot, reach, cut) == 1
     rows, columns = torch.meshgrid(torch.arange(41) - 20, torch.arange(41) - 20, indexing="ij")
-    cut = round(reach * (1 - 0.5**0.5))
     flat = reach - 2 * cut
     expected = (rows.abs() <= reach) & (columns.abs() <= reach) & (rows.abs() + columns.abs() <= 2 * flat + 2 * cut)
     if cut == 0 or flat > 0:
@@ -77,4 +77,4 @@ def test_an_octagon_is_a_square_with_its_corners_cut(reach):
 def test_octagons_know_the_edge():
     image = torch.randn(2, 13, 17, generator=torch.Generator().manual_seed(0))
     larger = torch.nn.functional.pad(image, (20,) * 4, value=-torch.inf)
-    assert torch.equal(octagon_max(image, 6), octagon_max(larger, 6)[:, 20:-20, 20:-20])
+    assert torch.equal(octagon_max(image, 6, 2), octagon_max(larger, 6, 2)[:, 20:-20, 20:-20])

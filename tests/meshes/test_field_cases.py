@@ -37,6 +37,7 @@ TEXTS = {
     "tail.xyz": (lines(XYZ).replace("\n", " \r\n"), False, False, ""),
     "mac.xyz": (lines(XYZ).replace("\n", "\r"), False, False, ""),
     "trailing.csv": (lines(XYZ, sep=", ").replace("\n", ",\n"), False, False, ""),
+    "few_missing.pts": (f"{COUNT + 20}\n" + lines(XYZ), False, False, "420 points are announced and 400 lie there"),
     "two_scans.pts": ("150\n" + "\n".join(XYZ[:150]) + "\n250\n" + "\n".join(XYZ[150:]) + "\n", False, False, ""),
     "fortran.xyz": (lines(["{:.6e} {:.6e} {:.6e}".format(*r).replace("e", "D") for r in BALL]), False, False, ""),
     "modelnet.txt": (lines(XYZ, XYZ, sep=","), False, True, ""),
@@ -90,7 +91,8 @@ ARRAYS = {
     "batch": (BALL[None], False, ""),
     "five": (np.hstack([BALL, BALL[:, :2]]), False, "left out: columns 4, 5,"),
     "structured": (structured(), True, ""),
-    "signed_colors": (np.hstack([BALL, COLORS / 127.5 - 1]), False, "left out: columns 4, 5, 6,"),
+    "signed_colors": (np.hstack([BALL, COLORS / 127.5 - 1]), True, "colours read as numbers from -1 to 1"),
+    "signed_scores": (np.hstack([BALL, BALL * 0.7]), False, "left out: columns 4, 5, 6,"),
     "pure_colors": (np.asfortranarray(np.hstack([BALL, COLORS / 255])), True, ""),
 }
 
@@ -109,6 +111,7 @@ def test_npy(tmp_path, name):
     [
         ({"pc": BALL, "label": np.array(3)}, False),
         ({"points": BALL, "rgb": COLORS.astype("u1")}, True),
+        ({"points": BALL, "colors": COLORS / 127.5 - 1}, True),
         ({"coord": BALL[None], "color": (COLORS / 255)[None]}, True),
         ({"arr_0": BALL, "arr_1": COLORS / 255}, True),
     ],
@@ -158,6 +161,13 @@ def test_pcd_colours_by_name_and_packed_with_holes(tmp_path, recwarn):
     cloud = load_geometry(tmp_path / "b.pcd")
     assert len(cloud.points) == COUNT - 40 and not len(recwarn)
     assert np.allclose(cloud.colors[:, 0] > 0.5, cloud.points[:, 1] > 0)
+
+
+def test_pcd_with_a_few_rows_less_than_announced(tmp_path):
+    (tmp_path / "a.pcd").write_text(pcd("x y z", "F F F", XYZ).replace("POINTS 400", "POINTS 405"))
+    cloud = load_geometry(tmp_path / "a.pcd")
+    check_ball(cloud, False, False)
+    assert cloud.notes == ("405 points are announced and 400 lie there: it may have been cut short",)
 
 
 def test_folders_behind_links_are_searched_once(tmp_path):

@@ -155,15 +155,42 @@ def test_off(tmp_path, name):
     assert mesh.corner_colors is None or np.allclose(mesh.corner_colors, [1, 0, 0])
 
 
-def test_off_hollow_points_and_binary(tmp_path):
+def test_off_hollow_and_points(tmp_path):
     rows = "".join(f"{x} {y} 0\n" for x, y in HOLLOW)
     (tmp_path / "c.off").write_text(f"OFF\n8 1 0\n{rows}8 0 1 2 3 4 5 6 7\n")
     assert area(load_geometry(tmp_path / "c.off")) == pytest.approx(7)
     (tmp_path / "p.off").write_text(f"OFF\n8 0 0\n\n{rows}")
     assert load_geometry(tmp_path / "p.off").points[:, :2].tolist() == [list(map(float, row)) for row in HOLLOW]
-    (tmp_path / "b.off").write_bytes(b"OFF BINARY\n" + bytes(100))
-    with pytest.raises(InputError, match="is a binary .off file, which is not read: export it as text"):
-        load_geometry(tmp_path / "b.off")
+
+
+def binary_off(keyword: str, vertices: np.ndarray, faces: list[tuple[list[int], list[float]]]) -> bytes:
+    data = f"{keyword} BINARY\n".encode() + struct.pack(">3i", len(vertices), len(faces), 0)
+    data += vertices.astype(">f4").tobytes()
+    for corners, color in faces:
+        data += struct.pack(f">{len(corners) + 2}i", len(corners), *corners, len(color))
+        data += struct.pack(f">{len(color)}f", *color)
+    return data
+
+
+RED, CORNERS = [1.0, 0.0, 0.0, 1.0], np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1]])
+BINARY_OFF = {
+    "mixed": binary_off("OFF", CORNERS, [([0, 1, 4], []), ([0, 1, 2, 3], [])]),
+    "alike_colours": binary_off("OFF", CORNERS, [([0, 1, 4], RED), ([0, 1, 2], RED), ([0, 2, 3], RED)]),
+    "mixed_colours": binary_off("OFF", CORNERS, [([0, 1, 4], RED), ([0, 1, 2, 3], RED[:3])]),
+    "vertex_colours": binary_off("COFF", np.hstack([CORNERS, [RED] * 5]), [([0, 1, 4], []), ([0, 1, 2, 3], [])]),
+}
+
+
+@pytest.mark.parametrize("name", BINARY_OFF)
+def test_binary_off(tmp_path, name):
+    (tmp_path / "a.off").write_bytes(BINARY_OFF[name])
+    mesh = load_geometry(tmp_path / "a.off")
+    assert area(mesh) == pytest.approx(1.5)
+    assert (mesh.corner_colors is not None) == ("colours" in name)
+    assert mesh.corner_colors is None or np.allclose(mesh.corner_colors, [1, 0, 0])
+    (tmp_path / "cut.off").write_bytes(BINARY_OFF[name][:-9])
+    with pytest.raises(InputError, match="is a damaged binary .off file"):
+        load_geometry(tmp_path / "cut.off")
 
 
 QUAD_GLTF = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], "<f4")

@@ -88,4 +88,4 @@ def test_a_missing_texture_is_noted(tmp_path):
     (tmp_path / "a.ply").write_text(text.replace("element vertex", "comment TextureFile none.png\nelement vertex"))
     mesh = load_geometry(tmp_path / "a.ply")
     assert mesh.corner_colors is None
-    assert mesh.notes == ("none.png was not found or is damaged, so its colours are left out",)
+    assert mesh.notes == ("none.png was not found, is damaged or too large, so its colours are left out",)

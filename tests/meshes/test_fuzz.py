@@ -1,5 +1,7 @@
 """Damaged files of every type end in a finite shape or in one sentence, with nothing on the terminal."""
 
+import gzip
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +26,15 @@ def whole(suffix: str, folder: Path) -> bytes:
         np.savez(path, points=ball.vertices, normals=ball.vertices)
     elif suffix == ".pcd":
         path.write_text(PCD + rows)
-    elif suffix in (".off", ".obj", ".ply", ".stl", ".glb"):
+    elif suffix in (".off", ".obj", ".ply", ".stl", ".glb", ".dae"):
         ball.export(path)
+    elif suffix == ".3mf":
+        trimesh.Scene(ball).export(path)
+    elif suffix == ".gz":
+        path.write_bytes(gzip.compress(ball.export(file_type="ply")))
+    elif suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("balls/ball.obj", ball.export(file_type="obj"))
     elif suffix == ".gltf":
         trimesh.Scene(ball).export(path, embed_buffers=True)
     else:

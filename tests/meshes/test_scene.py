@@ -296,5 +296,8 @@ def test_compressed_gltf_says_so(tmp_path):
 
 
 def test_known_suffixes_are_all_readable():
-    meshes, clouds = ".off .obj .ply .stl .glb .gltf", ".npy .npz .pcd .xyz .pts .txt .csv .asc .xyzrgb .xyzn"
+    meshes, clouds = (
+        ".off .obj .ply .stl .glb .gltf .dae .3mf .gz .zip",
+        ".npy .npz .pcd .xyz .pts .txt .csv .asc .xyzrgb .xyzn",
+    )
     assert set(KNOWN_SUFFIXES) == {*meshes.split(), *clouds.split()}

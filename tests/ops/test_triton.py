@@ -24,7 +24,7 @@ pytestmark = [
 ALONE = {"PYTEST_ADDOPTS": "", "OMP_NUM_THREADS": "1"}
 
 
-@pytest.mark.parametrize("op", ["zbuffer", "mean", "splat"])
+@pytest.mark.parametrize("op", ["zbuffer", "mean", "splat", "rasterize"])
 def test_the_contract_holds_in_the_interpreter(op, tmp_path):
     report = tmp_path / "report.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
@@ -56,7 +56,9 @@ def test_the_kernels_compile_for_a_gpu(capability):
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
     lines = dict(line.split(": ", 1) for line in run.stdout.splitlines())
     assert lines["zbuffer fp32 atomics"] == lines["zbuffer fp64 atomics"] == "max.s64"
+    assert lines["rasterize fp32 atomics"] == lines["rasterize fp64 atomics"] == "max.s64"
     assert lines["splat fp32 atomics"] == "add.f32"
     assert lines["mean fp64 atomics"] == "add.f64"
     # A fused multiply-add would round the distance to a pixel centre otherwise than the reference does.
     assert lines["zbuffer fp32 fma"] == lines["zbuffer fp64 fma"] == "0"
+    assert lines["rasterize fp32 fma"] == lines["rasterize fp64 fma"] == "0"

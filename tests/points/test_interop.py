@@ -27,6 +27,46 @@ def test_from_numpy():
         PointCloud.from_numpy(np.zeros((2, 3)), colors=np.full((2, 3), -1.0))
 
 
+@pytest.mark.parametrize("up", ["y", "z", "x", "-y", "-z", "-x"])
+def test_from_numpy_turns_points_and_normals_alike(up):
+    rows = np.random.default_rng(0).normal(size=(9, 3))
+    known = PointCloud.from_numpy(rows, rows).turned(up)
+    found = PointCloud.from_numpy(rows, rows, up=up)
+    assert torch.equal(found.points, known.points) and torch.equal(found.normals, known.normals)
+    with pytest.raises(InputError, match="'up'|up"):
+        PointCloud.from_numpy(rows, up="w")
+
+
+def test_from_numpy_takes_rows_of_six():
+    random = np.random.default_rng(0)
+    points, colors = random.normal(size=(50, 3)), random.integers(0, 256, (50, 3))
+    normals = points / np.linalg.norm(points, axis=1, keepdims=True)
+    for more, name in ((colors, "colors"), (normals, "normals")):
+        found = PointCloud.from_numpy(np.hstack([points, more]))
+        alone = PointCloud.from_numpy(points, **{name: more})
+        assert torch.equal(found.points, alone.points)
+        assert torch.allclose(getattr(found, name), getattr(alone, name), atol=1e-6)
+    nine = PointCloud.from_numpy(np.hstack([points, normals, colors]))
+    assert nine.normals is not None and nine.colors is not None and nine.notes == ()
+    assert "columns 4, 5, 6" in PointCloud.from_numpy(np.hstack([points, 9 * points])).notes[0]
+    with pytest.raises(InputError, match=r"\(N, 3\)"):
+        PointCloud.from_numpy(np.hstack([points, colors]), normals=normals)
+
+
+def test_from_numpy_leaves_out_rows_that_are_not_finite():
+    rows = np.random.default_rng(0).normal(size=(6, 3))
+    normals, colors = rows.copy(), np.abs(rows) / 9
+    rows[1], normals[3, 0], colors[4, 2] = np.nan, np.inf, np.nan
+    cloud = PointCloud.from_numpy(rows, normals, colors)
+    assert np.allclose(cloud.points.numpy(), rows[[0, 2, 5]])
+    assert len(cloud.normals) == len(cloud.colors) == 3
+    assert cloud.notes == ("3 rows with NaN or infinite values left out",)
+    six = PointCloud.from_numpy(np.hstack([rows, np.zeros((6, 3), int)]))
+    assert len(six) == 5
+    with pytest.raises(InputError, match="at least one row of finite numbers"):
+        PointCloud.from_numpy(np.full((3, 3), np.nan))
+
+
 def test_from_numpy_copies():
     array = np.zeros((2, 3), np.float32)
     cloud = PointCloud.from_numpy(array)

@@ -121,7 +121,7 @@ def model(tiny_file):
     return FrozenClip(weights.load(tiny_file), device="cpu", precision="fp32")
 
 
-@pytest.mark.parametrize("style", ["depth", "shaded", "contour", "realistic", "soft", "fit"])
+@pytest.mark.parametrize("style", ["depth", "shaded", "contour", "soft", "fit"])
 def test_pictures_are_those_of_the_cloud_without_it(model, style):
     drawn = images.Shaded(normals_from="fit") if style == "fit" else style
     points, normals = box(1500, (1.0, 0.6, 0.3))
@@ -135,9 +135,10 @@ def test_pictures_are_those_of_the_cloud_without_it(model, style):
     assert (kept - clean).abs().mean() > 0.01
 
 
-def test_the_published_style_takes_points_as_they_are(model):
+@pytest.mark.parametrize("style", ["pointclip", "realistic"])
+def test_the_published_styles_take_points_as_they_are(model, style):
     cloud = with_strays(box(1500)[0], 10.0, 1)[0][None]
-    pictures = [pc.PointCLIP(model, "ring-2", "pointclip", drop_outliers=drop).render(cloud) for drop in (True, False)]
+    pictures = [pc.PointCLIP(model, "ring-2", style, drop_outliers=drop).render(cloud) for drop in (True, False)]
     assert torch.equal(*pictures)
 
 
@@ -158,9 +159,9 @@ def test_gradients_reach_the_points_that_stay(model):
 
 
 def test_features_with_and_without_do_not_share_a_cache(model):
-    from pointclip.encoding.cached import _store_path
+    from pointclip.encoding.store import store_folder
 
-    paths = {_store_path(pc.PointCLIP(model, "ring-2", drop_outliers=drop), "x") for drop in (True, False)}
+    paths = {store_folder(pc.PointCLIP(model, "ring-2", drop_outliers=drop), "x") for drop in (True, False)}
     assert len(paths) == 2
 
 

@@ -13,6 +13,7 @@ from support.boxes import write_box
 
 from pointclip.datasets.folder import ClassFolder
 from pointclip.errors import InputError, PointClipError
+from pointclip.points import PointCloud
 from pointclip.reading import items as reading
 from pointclip.reading.items import read_items
 
@@ -234,3 +235,10 @@ def test_few_shapes_are_read_without_a_process(shapes, monkeypatch):
     monkeypatch.setattr(reading, "_Worker", None)
     monkeypatch.setattr("pointclip.reading.clouds.cores", lambda: 8)
     assert len(list(read_items(shapes, range(9)))) == 9
+
+
+def test_the_notes_of_a_cloud_pass_from_process_to_process():
+    cloud = PointCloud(torch.rand(5, 3), name="a", notes=("1 row left out",))
+    _, arrays = reading.packed(reading.Reading(0, "a", "", cloud, None, 0.0))
+    sent = reading._cloud(*arrays)
+    assert torch.equal(sent.points, cloud.points) and (sent.name, sent.notes) == ("a", cloud.notes)

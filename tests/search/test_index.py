@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch.nn.functional import normalize
 
 from pointclip.cameras import rigs
-from pointclip.errors import InputError
+from pointclip.errors import InputError, WeightsError
 from pointclip.feature_spec import FeatureSpec
 from pointclip.fusion.pooling import blended
 from pointclip.search import index as index_module
@@ -92,7 +92,8 @@ def test_an_index_of_version_0_1_is_read(tmp_path):
         about = json.loads(file.metadata()["pointclip index"])
     old = ("model", "identity", "rig", "cameras", "style", "settings")
     about["eye"] = {key: about["spec"][key] for key in old}
-    del about["spec"]
+    del about["spec"], about["sha256"]
+    about["format"] = 1
     for flags in ({}, {"drop_outliers": False, "skip_background": True}):
         save_file(tensors, path, {"pointclip index": json.dumps(about | flags)})
         assert asdict(ShapeIndex(path).origin.spec) == asdict(replace(ORIGIN.spec, **flags))
@@ -119,8 +120,27 @@ def _foreign(path):
 
 def _newer(path):
     content = path.read_bytes()
-    assert b'\\"format\\": 1' in content
-    path.write_bytes(content.replace(b'\\"format\\": 1', b'\\"format\\": 9'))
+    assert b'\\"format\\": 2' in content
+    path.write_bytes(content.replace(b'\\"format\\": 2', b'\\"format\\": 9'))
+
+
+def _swapped(path):
+    rows = torch.eye(3).numpy().tobytes()
+    content = path.read_bytes()
+    assert rows in content
+    path.write_bytes(content.replace(rows, torch.eye(3)[[1, 0, 2]].numpy().tobytes()))
+
+
+def _renamed(path):
+    content = path.read_bytes()
+    assert b"abc" in content
+    path.write_bytes(content.replace(b"abc", b"bac"))
+
+
+def _turned(path):
+    content = path.read_bytes()
+    assert b'\\"up\\": \\"z\\"' in content
+    path.write_bytes(content.replace(b'\\"up\\": \\"z\\"', b'\\"up\\": \\"y\\"'))
 
 
 @pytest.mark.parametrize(
@@ -130,6 +150,9 @@ def _newer(path):
         (_text, "cut or no safetensors"),
         (_foreign, "is no index"),
         (_newer, "format 9"),
+        (_swapped, "damaged, its sha256 is another"),
+        (_renamed, "damaged, its sha256 is another"),
+        (_turned, "damaged, its sha256 is another"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path, damage, message):
@@ -137,6 +160,34 @@ def test_a_wrong_file_is_refused(tmp_path, damage, message):
     write_index(path, torch.eye(3), ["a", "b", "c"], ORIGIN)
     damage(path)
     with pytest.raises(InputError, match=message):
+        ShapeIndex(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda about, _: about["spec"]["cameras"].update(rotations="no"),
+        lambda about, _: about["spec"]["cameras"].pop("names"),
+        lambda about, _: about["spec"].update(cameras=5),
+        lambda about, _: about["spec"].update(settings={"kind": "None"}),
+        lambda about, _: about.update(folder=5),
+        lambda about, _: about.pop("spec"),
+        lambda _, tensors: tensors.update(ends=torch.tensor([1, 2])),
+        lambda _, tensors: tensors.update(ends=torch.tensor([1, 2, 9])),
+        lambda _, tensors: tensors.update(features=torch.zeros(3)),
+    ],
+)
+def test_what_no_writer_leaves_behind_is_refused_without_a_digest_too(tmp_path, change):
+    path = tmp_path / "i"
+    write_index(path, torch.eye(3), ["a", "b", "c"], ORIGIN)
+    with safe_open(path, "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        about = json.loads(file.metadata()["pointclip index"])
+    del about["sha256"]
+    about["format"] = 1
+    change(about, tensors)
+    save_file(tensors, path, {"pointclip index": json.dumps(about)})
+    with pytest.raises((InputError, WeightsError)):
         ShapeIndex(path)
 
 

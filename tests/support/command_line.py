@@ -19,6 +19,6 @@ class Ran:
         return json.loads(self.out)
 
 
-def run(*arguments, env=None):
-    """Run ``pointclip`` in this process."""
-    return Ran(CliRunner().invoke(app, [str(argument) for argument in arguments], env=env))
+def run(*arguments, env=None, input=None):
+    """Run ``pointclip`` in this process, with bytes in its standard input."""
+    return Ran(CliRunner().invoke(app, [str(argument) for argument in arguments], input=input, env=env))

@@ -14,8 +14,8 @@ import torch
 
 import pointclip as pc
 from pointclip.datasets.folder import ClassFolder
-from pointclip.encoding import cached as features
-from pointclip.encoding.cached import Augmentation
+from pointclip.encoding import local
+from pointclip.encoding.looks import Augmentation
 from pointclip.fewshot import resume as _resume
 from pointclip.heads.adapter import AdapterTrainer
 from pointclip.heads.recipe import Recipe
@@ -44,7 +44,7 @@ def main() -> None:
     register(Path(towers))
     model = pc.PointCLIP.from_pretrained(name, views="ring-2", device="cpu", precision="fp32")
     _resume._SECONDS = _resume._SHARE = 0.0  # keep the state after every batch
-    features._encode_cloud = logged(features._encode_cloud, "cloud", log)
+    local.encode_shape = logged(local.encode_shape, "cloud", log)
     AdapterTrainer.step = logged(AdapterTrainer.step, "step", log)
     say("ready")
     for _ in sys.stdin:

@@ -1,6 +1,8 @@
 """Tiny towers with random weights, written to disk in every form that a user may have."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import open_clip
@@ -39,6 +41,18 @@ def unregister(folder: Path) -> None:
     open_clip.factory._MODEL_CONFIG_PATHS.remove(folder)
     for name in CONFIGS:
         open_clip.factory._MODEL_CONFIGS.pop(name, None)
+
+
+@contextmanager
+def register_one(folder: Path, name: str, text_cfg: dict[str, object] | None = None, **changes: object) -> Iterator:
+    """Make open_clip know a tiny ViT with other settings for the length of the block."""
+    folder.mkdir()
+    config = {**CONFIGS["tiny-vit"], "text_cfg": {**TEXT, **(text_cfg or {})}, **changes}
+    (folder / f"{name}.json").write_text(json.dumps(config))
+    open_clip.add_model_config(folder)
+    yield
+    open_clip.factory._MODEL_CONFIG_PATHS.remove(folder)
+    open_clip.factory._MODEL_CONFIGS.pop(name)
 
 
 def publish(monkeypatch, arch: str, tag: str = "test", **entry: object) -> None:

@@ -1,5 +1,6 @@
 """What a user reads when weights cannot be had."""
 
+import json
 import socket
 import time
 
@@ -164,3 +165,41 @@ def test_damaged_cache_of_the_hub_names_the_file(tiny, tmp_path, monkeypatch):
     cut(next(root.rglob("*.safetensors")))
     for name in ("tiny-vit/test", "hf-hub:org/tiny-vit"):
         assert "open_clip_model.safetensors could not be loaded" in refused(name, cache_dir=root)
+
+
+WORDS = {"hf_tokenizer_name": "org/words"}
+
+
+def test_a_tokenizer_that_is_not_cached_is_no_missing_weight(hub_down, tiny, known, tmp_path):
+    """``ARCH@FILE``, a folder and random weights, of an architecture whose tokenizer lies on the hub."""
+    known("tiny-words", text_cfg=WORDS)
+    torch.save(weights.random("tiny-vit").model.state_dict(), tmp_path / "w.pt")
+    for name in (f"tiny-words@{tmp_path}/w.pt", "random tiny-words"):
+        with pytest.raises(WeightsError, match="the tokenizer from the hub's org/words.*cannot be reached") as caught:
+            weights.load(name) if "@" in name else weights.random("tiny-words")
+        assert "python -c \"import open_clip; open_clip.get_tokenizer('tiny-words')\"" in str(caught.value)
+        assert repr(name) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_folder_without_its_tokenizer(hub_down, tiny, tmp_path):
+    folder = write_folder(tmp_path / "model", "tiny-vit", weights.random("tiny-vit").model.state_dict())
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"].update(WORDS)
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    assert f"{folder} holds no tokenizer: copy the files tokenizer*.json of org/words" in refused(f"local-dir:{folder}")
+
+
+def test_a_text_tower_of_transformers_needs_its_settings(hub_down, known, tmp_path):
+    known("tiny-bert", text_cfg={"hf_model_name": "org/bert", **WORDS})
+    torch.save({}, tmp_path / "w.pt")
+    assert "takes the text tower's settings from the hub's org/bert" in refused(f"tiny-bert@{tmp_path}/w.pt")
+    with pytest.raises(WeightsError, match="the text tower's settings from the hub's org/bert"):
+        weights.random("tiny-bert")
+
+
+def test_a_whole_pickled_model_is_no_damaged_file(tiny, tmp_path):
+    torch.save(weights.random("tiny-vit").model, tmp_path / "w.pt")
+    said = refused(f"tiny-vit@{tmp_path}/w.pt")
+    assert "it holds Python objects (open_clip.model.CLIP), not only tensors" in said
+    assert "torch.save(model.state_dict(), FILE)" in said
+    assert "\x1b" not in said and "damaged" not in said

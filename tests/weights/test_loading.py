@@ -1,5 +1,6 @@
 """Every name form loads the same numbers, without network, and gives a model that is ready to use."""
 
+import math
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from support.tiny_towers import FORMS, MEAN, STD, named, publish, write_hub_cach
 
 from pointclip.errors import WeightsError
 from pointclip.weights import loading as weights
+from pointclip.weights import normalization
 from pointclip.weights import openclip as _openclip
 
 CLIP_MEAN = open_clip.OPENAI_DATASET_MEAN
@@ -72,7 +74,20 @@ def test_mean_of_a_file_is_that_of_all_published_weights(tiny, tmp_path, monkeyp
     publish(monkeypatch, "tiny-vit", "one")
     assert weights.load(name).mean == MEAN
     publish(monkeypatch, "tiny-vit", "two", mean=(0.7, 0.7, 0.7))
-    assert weights.load(name).mean == CLIP_MEAN
+    with pytest.raises(WeightsError, match=r"--mean 0.1,0.2,0.3 --std .*tiny-vit/one\) or --mean 0.7,0.7,0.7 --std"):
+        weights.load(name)
+    assert weights.load(name, mean=MEAN, std=STD).mean == MEAN
+
+
+def test_the_one_architecture_whose_published_weights_disagree():
+    refused = []
+    for arch in open_clip.list_models():
+        try:
+            normalization.refuse_disagreement("x", arch)
+        except WeightsError as error:
+            refused.append(arch)
+            assert "ViT-L-14/laion2b_s32b_b82k" in str(error)
+    assert refused == ["ViT-L-14"]
 
 
 def test_identity_tells_weights_and_activations_apart(tiny, tmp_path, monkeypatch):
@@ -115,16 +130,45 @@ def test_no_published_name_runs_with_the_wrong_activation():
     assert refused > 10
 
 
-def test_torchscript_archive_as_openai_published(tiny, tmp_path):
+def test_torchscript_archive_as_openai_published(tiny, tmp_path, caplog):
     original = weights.random("tiny-vit-quickgelu")
     image, text = torch.zeros(1, 3, 32, 32), original.tokenizer(["a"])
     path = tmp_path / "openai.pt"
     torch.jit.trace(original.model, (image, text), check_trace=False).save(path)
+    caplog.clear()
     loaded = weights.load(f"tiny-vit-quickgelu@{path}")
     state = original.model.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in loaded.model.state_dict().items())
+    assert "initialized randomly" not in caplog.text
     with pytest.raises(WeightsError, match="ask for tiny-vit-quickgelu@"):
         weights.load(f"tiny-vit@{path}")
+
+
+def test_what_is_true_of_random_weights_is_still_said(tiny, caplog):
+    weights.random("tiny-vit")
+    assert "initialized randomly" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin"])
+def test_a_folder_may_hold_its_weights_in_any_form(suffix, tiny, tmp_path, monkeypatch, caplog):
+    name, _, original = named("local-dir", "tiny-vit", tmp_path, monkeypatch)
+    (tmp_path / "model" / "open_clip_model.safetensors").unlink()
+    caplog.clear()
+    torch.save(original.model.state_dict(), tmp_path / "model" / f"model{suffix}")
+    loaded = weights.load(name)
+    assert loaded.identity == original.identity
+    assert loaded.mean == MEAN
+    assert "initialized randomly" not in caplog.text
+
+
+def test_a_siglips_bias_is_kept(tmp_path, known):
+    known("tiny-biased", init_logit_bias=-10, init_logit_scale=2.0)
+    model = open_clip.create_model("tiny-biased")
+    torch.save(model.state_dict(), tmp_path / "w.pt")
+    loaded = weights.load(f"tiny-biased@{tmp_path}/w.pt")
+    assert loaded.logit_bias == -10
+    assert loaded.logit_scale == pytest.approx(math.exp(2))
+    assert weights.random("tiny-biased").logit_bias is None
 
 
 def test_random_is_seeded_and_leaves_the_generator_alone(tiny):

@@ -61,24 +61,13 @@ def neighbours(rows: torch.Tensor, at: Located, size: tuple[int, int], radius: f
     Distances are compared as ``du * du + dv * dv <= float32(radius**2)``, each step rounded, nothing fused.
     """
     height, width = size
-    limit = squared_radius(radius)
-    steps = offsets(radius)
-    du, dv = centred(rows[..., 0]), centred(rows[..., 1])
-    across = {}
-    for j in sorted({j for _, j in steps}):
-        du_j = du - j
-        across[j] = (du_j, du_j.square(), (at.col >= -j) & (at.col < width - j))
-    down = {}
-    for i in sorted({i for i, _ in steps}):
-        dv_i = dv - i
-        down[i] = (dv_i, dv_i.square(), (at.row >= -i) & (at.row < height - i))
-    for i, j in steps:
-        covers = at.valid & ((down[i][1] + across[j][1]) <= limit) if i or j else at.valid
-        covers = covers & down[i][2] & across[j][2]
-        if covers.device.type == "cpu" and not covers.any():
-            continue  # steps only a point on a border of pixels can take are tested, and seldom taken
-        pixel = (at.pixel + (i * width + j)).clamp_(0, height * width - 1)
-        yield Neighbour(covers, pixel, across[j][0], down[i][0])
+    for i, j in offsets(radius):
+        du, dv = centred(rows[..., 0]) - j, centred(rows[..., 1]) - i
+        row, col = at.row + i, at.col + j
+        covers = at.valid & (row >= 0) & (row < height) & (col >= 0) & (col < width)
+        if i or j:
+            covers &= dv.square() + du.square() <= squared_radius(radius)
+        yield Neighbour(covers, (row * width + col).where(covers, 0), du, dv)
 
 
 def centred(coordinate: torch.Tensor) -> torch.Tensor:

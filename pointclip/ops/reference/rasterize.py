@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pointclip.ops.packed import each
-from pointclip.ops.reference.memory import CHUNK, filled
+from pointclip.ops.reference.memory import CHUNK
 
 STEPS = 256
 LIMIT = 2.0**17
@@ -30,9 +30,9 @@ def rasterize(
         Face (B, V, H, W) int64, depth (B, V, H, W) and barycentric weights (B, V, H, W, 3) of uvz's dtype.
     """
     shape = (len(meshes) // 4, uvz.shape[0], height, width)
-    face = filled(shape, -1, torch.int64, uvz.device)
-    depth = filled(shape, 0.0, uvz.dtype, uvz.device)
-    barycentric = filled((*shape, 3), 0.0, uvz.dtype, uvz.device)
+    face = torch.full(shape, -1, dtype=torch.int64, device=uvz.device)
+    depth = uvz.new_zeros(shape)
+    barycentric = uvz.new_zeros(*shape, 3)
     for b, (own_faces, own_points) in enumerate(each(meshes)):
         for v, points in enumerate(uvz[:, own_points]):
             triangles = faces[own_faces]
@@ -94,7 +94,7 @@ def _nearest(points: Tensor, faces: Tensor, size: tuple[int, int], perspective: 
 
     One integer maximum decides, as in the z-buffer: how near above the reversed number of the face.
     """
-    keys = filled((size[0] * size[1],), -1, torch.int64, points.device)
+    keys = torch.full((size[0] * size[1],), -1, dtype=torch.int64, device=points.device)
     if not faces.numel():
         return keys.view(size)
     corners = points[faces].to(torch.float64)

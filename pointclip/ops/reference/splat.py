@@ -11,10 +11,9 @@ from typing import NamedTuple
 import torch
 
 from pointclip.ops.footprint import RIM, SPLAT_SIGMAS, sharpness, single
-from pointclip.ops.reference.memory import chunks, filled
+from pointclip.ops.reference.memory import chunks
 from pointclip.ops.reference.points import Located, Neighbour, locate, neighbours
 
-_LARGEST = 0x7FFFFFFF
 TINY = 1e-30
 
 
@@ -50,15 +49,15 @@ def splat(uvz: torch.Tensor, values: torch.Tensor, height: int, width: int, sigm
         Depth, coverage, values (B, V, H, W, D), sum of weights, and front in float32.
     """
     num_clouds, num_views, num_points, _ = uvz.shape
-    rows, size = uvz.reshape(num_clouds * num_views, num_points, 3), (height, width)
-    flat, like = (rows.shape[0], height * width), (uvz.dtype, uvz.device)
-    nearest = filled(flat, -1, torch.int32, uvz.device)
-    depth, coverage, weight = (filled(flat, 0.0, *like) for _ in range(3))
-    averages = filled((*flat, values.shape[-1]), 0.0, *like)
+    rows, size = uvz.flatten(0, 1), (height, width)
+    flat = (rows.shape[0], height * width)
+    nearest = uvz.new_full(flat, torch.inf, dtype=torch.float32)
+    depth, coverage, weight = (uvz.new_zeros(flat) for _ in range(3))
+    averages = uvz.new_zeros(*flat, values.shape[-1])
     parts = chunks(rows.shape[0], num_points)
     for part in parts:
         _find_front(nearest, rows[:, part], size, SPLAT_SIGMAS * sigma)
-    front = nearest.bitwise_not_().bitwise_and_(_LARGEST).view(torch.float32)
+    front = nearest.where(nearest < torch.inf, 0.0)
     for part in parts:
         chunk = _read(rows[:, part], values[:, :, part], size)
         for step in neighbours(chunk.rows, chunk.at, size, SPLAT_SIGMAS * sigma):
@@ -85,8 +84,7 @@ def splat_backward(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the gradients to uvz (B, V, N, 3) and to the values (B, V, N, D), gathering from the images."""
     rows, size = uvz.flatten(0, 1), (maps.depth.shape[2], maps.depth.shape[3])
-    grad_uvz = filled(tuple(rows.shape), 0.0, uvz.dtype, uvz.device)
-    grad_values = filled((*rows.shape[:2], values.shape[-1]), 0.0, uvz.dtype, uvz.device)
+    grad_uvz, grad_values = torch.zeros_like(rows), uvz.new_zeros(*rows.shape[:2], values.shape[-1])
     to_depth, to_values, offset, to_coverage = (image.flatten(2, 3).flatten(0, 1) for image in per_pixel(grads, maps))
     front = maps.front.flatten(2).flatten(0, 1)
     for part in chunks(*rows.shape[:2]):
@@ -133,11 +131,11 @@ def weigh(
 
 
 def _find_front(nearest: torch.Tensor, rows: torch.Tensor, size: tuple[int, int], radius: float) -> None:
-    """Keep the largest reversed z bits of every pixel; -1 wins nowhere."""
+    """Keep the smallest z of every pixel."""
     at = locate(rows, size)
-    key = _LARGEST - at.bits
+    z = rows[..., 2].to(torch.float32)
     for step in neighbours(rows, at, size, radius):
-        nearest.scatter_reduce_(1, step.pixel, step.covers.to(torch.int32).sub_(1).bitwise_or_(key), "amax")
+        nearest.scatter_reduce_(1, step.pixel, z.where(step.covers, torch.inf), "amin")
 
 
 def _read(rows: torch.Tensor, values: torch.Tensor, size: tuple[int, int]) -> _Chunk:

@@ -2,7 +2,7 @@
 
 import torch
 
-from pointclip.ops.reference.memory import chunks, empty, filled
+from pointclip.ops.reference.memory import chunks
 from pointclip.ops.reference.points import Located, locate
 
 
@@ -21,9 +21,8 @@ def weighted_mean(
         The mean (B, V, H, W), 0 where the sum of the weights is 0; and that sum (B, V, H, W).
     """
     num_clouds, num_views, num_points, _ = uvz.shape
-    rows = uvz.reshape(num_clouds * num_views, num_points, 3)
-    mean = filled((rows.shape[0], height * width), 0.0, uvz.dtype, uvz.device)
-    total = filled((rows.shape[0], height * width), 0.0, uvz.dtype, uvz.device)
+    rows = uvz.flatten(0, 1)
+    mean, total = (uvz.new_zeros(rows.shape[0], height * width) for _ in range(2))
     for part in chunks(rows.shape[0], num_points):
         at, z, weight = _read(rows[:, part], weights[:, :, part], (height, width))
         total.scatter_add_(1, at.pixel, weight)
@@ -38,8 +37,7 @@ def weighted_mean_backward(
     """Return the gradients to uvz (B, V, N, 3) and to the weights (B, V, N)."""
     height, width = mean.shape[-2:]
     rows = uvz.flatten(0, 1)
-    grad_uvz = filled(tuple(rows.shape), 0.0, uvz.dtype, uvz.device)
-    grad_weights = empty((rows.shape[0], rows.shape[1]), uvz.dtype, uvz.device)
+    grad_uvz, grad_weights = torch.zeros_like(rows), uvz.new_zeros(rows.shape[:2])
     per_weight = (grad / divisor(total)).mul_(total != 0).flatten(2).flatten(0, 1)
     mean_flat = mean.flatten(2).flatten(0, 1)
     for part in chunks(rows.shape[0], rows.shape[1]):
