@@ -24,6 +24,7 @@ class Settings:
         balance: A shape counts as its name's number of shapes to the minus this.
         random: Weight of the pictures of ``random``, where those of ``ring`` count 1.
         cloud: Weight of the pictures of ``cloud``.
+        grey: Weight of the pictures of ``grey``.
         share: Part of the trained names in a feature; the rest is ImageNet's.
         sharpness: Factors on cosines of labels to names and to ImageNet's classes.
         channels: C of the features.
@@ -37,6 +38,7 @@ class Settings:
     balance: float = 0.5
     random: float = 1.0
     cloud: float = 0.75
+    grey: float = 0.5
     share: float = 0.75
     sharpness: tuple[float, float] = (6.0, 9.0)
     channels: int = 384

@@ -27,7 +27,7 @@ FOLDS = {  # left out together: packs of one maker are alike
     "BlendSwap": ("BlendSwap-CC-BY.sh3f",), "Scopia": ("Scopia.sh3f",), "basemesh": ("basemesh",),
     "quaternius": ("quaternius", "quaternius_old"), "kenney": ("kenney", "pmndrs"), "kaykit": ("kaykit",),
 }  # fmt: skip
-LEARNED = {"ring": 3, "random": 2, "cloud": 2}  # kinds of pictures and how many of each
+LEARNED = {"ring": 3, "random": 2, "cloud": 2, "grey": 3}  # kinds of pictures and how many of each
 SPARSE = {"sparse": 3}  # only judged, and only of furniture
 _RING = "ring-3"
 
@@ -77,8 +77,8 @@ def pictures(shape: MeshCloud, seed: int, size: int, kinds: Collection[str]) -> 
     """Draw some kinds of pictures of a mesh.
 
     ``ring``: the mesh, three views. ``random``: the mesh from anywhere, once in another colour. ``cloud``: two clouds
-    of 2,048 to 20,000 points without colours and normals, some partial, some noisy. ``sparse``: a clean cloud of
-    2,048 points, three views, for judging.
+    of 2,048 to 20,000 points without colours and normals, some partial, some noisy. ``grey``: the mesh as a file
+    without colours is drawn, three views. ``sparse``: a clean cloud of 2,048 points, three views, for judging.
     """
     rng = np.random.default_rng(seed)
     ring = views(_RING)
@@ -92,6 +92,8 @@ def pictures(shape: MeshCloud, seed: int, size: int, kinds: Collection[str]) -> 
         clouds = [spoiled(sampled(shape, int(np.exp(rng.uniform(np.log(2048), np.log(20_000)))), rng), rng)
                   for _ in range(LEARNED["cloud"])]  # fmt: skip
         found["cloud"] = torch.cat([picture(cloud, random_views(rng, -5, 50), size) for cloud in clouds])
+    if "grey" in kinds:
+        found["grey"] = picture(shape.with_mesh(uncolored(shape.mesh)), ring, size)
     if "sparse" in kinds:
         found["sparse"] = picture(sampled(shape, 2048, rng), ring, size)
     return found
@@ -105,14 +107,18 @@ def random_views(rng: np.random.Generator, low_deg: float, high_deg: float) -> V
     return Views(look_at(toward[None]), like.translations, like.focal, True, ("random",))
 
 
+def uncolored(mesh: Mesh, colors: np.ndarray | None = None) -> Mesh:
+    """Take a mesh's colours, textures and glass away, or put plain colours (F, 3, 3) in their place."""
+    return replace(mesh, corner_colors=colors, corner_uv=None, face_texture=None, textures=(), face_opacity=None)
+
+
 def recolored(shape: MeshCloud, rng: np.random.Generator) -> MeshCloud:
     """Give a mesh other colours: its own greyness, tinted; textures go."""
     mesh = shape.mesh
     grey = 0.8 if mesh.corner_colors is None else mesh.corner_colors.mean(2, keepdims=True)
     tint = rng.uniform(0, 0.6, 3)
     colors = np.broadcast_to(0.5 * grey + tint, (*mesh.faces.shape, 3)).clip(0, 1).astype(np.float32)
-    plain: Mesh = replace(mesh, corner_colors=colors, corner_uv=None, face_texture=None, textures=())
-    return shape.with_mesh(plain)
+    return shape.with_mesh(uncolored(mesh, colors))
 
 
 def sampled(shape: MeshCloud, count: int, rng: np.random.Generator) -> PointCloud:

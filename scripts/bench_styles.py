@@ -5,9 +5,9 @@
 
 The test split is never opened. Validation leaves one library out, as scripts/train_embedded_head.py does: for each of
 BlendSwap-CC-BY and Scopia, heads are made without it and scored on it, over all 71 labels. Two heads for each row:
-``untrained`` knows ImageNet's 1000 class prototypes and their names, no mesh; ``trained`` has besides seen the other
-libraries, drawn in the same style and rig. Features of the frozen trunk are kept in --cache, one file for each style
-and rig, so a run that was stopped goes on where it was. Written: assets/bench/styles.csv (--out).
+``untrained`` knows ImageNet's 1000 classes and their names, no mesh; ``trained`` has besides seen the furniture of the
+other libraries, drawn in the same style and rig. Features of the frozen trunk are kept in --cache, one file for each
+style and rig, so a run that was stopped goes on where it was. Written: assets/bench/styles.csv (--out).
 """
 
 import hashlib
@@ -18,19 +18,32 @@ from pathlib import Path
 
 import torch
 from _common import BENCH, birth_certificate, parser, percentages, write_csv
+from _names_head import Sentences, Settings, image_features, solve
 from torch import Tensor
-from train_embedded_head import HELD_OUT, POINTS, Bench, Settings, cosines, solve
+from train_embedded_head import label_features
 
 from pointclip import images
 from pointclip._base.cache import cache_folder
 from pointclip._base.files import whole
 from pointclip.cameras import views
-from pointclip.datasets import FURNITURE_FOLDER
+from pointclip.datasets import FURNITURE_FOLDER, SweetHome3D
 from pointclip.weights import embedded
 
 RIGS = ("pointclip-6", "pointclip-10", "ring-6", "realistic-10", "orbit-12")
-WITH_NORMALS = ("shaded", "color")
-HEAD = Settings("its own pictures")
+HELD_OUT = ("BlendSwap-CC-BY.sh3f", "Scopia.sh3f")
+POINTS = 20_000
+HEADS = {"untrained": Settings(share=0.0), "trained": Settings()}
+
+
+class Bench:
+    """The furniture of the train split, the image tower and the sentence encoder."""
+
+    def __init__(self, root: Path, cache: Path) -> None:
+        self.data, self.cache = SweetHome3D(root, split="train", num_points=POINTS), cache
+        self.tower = embedded.headless()[0].visual.to(memory_format=torch.channels_last)
+        self.sentences = Sentences()
+        self.labels, self.library = self.data.labels, [row.archive for row in self.data.rows]
+        self.target = torch.tensor([self.labels.index(row.label) for row in self.data.rows])
 
 
 def chosen_shapes(bench: Bench, limit: int | None) -> list[int]:
@@ -65,38 +78,40 @@ def features(bench: Bench, style: str, rig: str, shapes: list[int]) -> dict:
 
 
 def draw(cloud, style: str, rig: str) -> Tensor:
-    """Pictures (V, 3, 224, 224); ``color`` of a shape without colours is ``shaded``, as a user would choose."""
+    """Pictures (V, 3, S, S); ``color`` of a shape without colours is ``shaded``, as a user would choose."""
     style = "shaded" if style == "color" and cloud.colors is None else style
-    normals = cloud.normals[None] if style in WITH_NORMALS else None
-    colors = cloud.colors[None] if style == "color" else None
-    return images.render(cloud.points[None], views(rig), images.style(style), embedded.IMAGE_SIZE, normals, colors)[0]
+    return images.render_shape(cloud, images.style(style), views(rig), embedded.IMAGE_SIZE)[0]
 
 
 def encode(bench: Bench, pictures: Tensor, normalized: bool) -> Tensor:
     if normalized:
         pictures = (pictures - embedded.MEAN[0]) / embedded.STD[0]
-    return bench.model.visual.trunk(pictures.contiguous(memory_format=torch.channels_last)).float()
+    return bench.tower(pictures.contiguous(memory_format=torch.channels_last)).float()
 
 
-def untrained(bench: Bench) -> Tensor:
-    """Solve for a head (384, 1280) from ImageNet's prototypes and names alone."""
-    centre = bench.prototype_text.mean(0)
-    gram = bench.prototypes.T @ bench.prototypes + HEAD.ridge * torch.eye(bench.prototypes.shape[1])
-    return torch.linalg.solve(gram, bench.prototypes.T @ (bench.prototype_text - centre)).T
+def products(bench: Bench, settings: Settings, found: Tensor, target: Tensor, out: Tensor) -> Tensor:
+    """Inner products (n, 71) of the shapes left out, of a head solved from the others."""
+    names = sorted({bench.labels[int(k)] for k in target[~out]})
+    y = torch.tensor([names.index(bench.labels[int(k)]) for k in target[~out]])
+    weight = torch.bincount(y).float()[y] ** -settings.balance
+    each = found.shape[1]
+    weight = (weight / weight.sum() / each).repeat_interleave(each)
+    with torch.enable_grad():
+        pictures = found[~out].flatten(0, 1)
+        head = solve(pictures, y.repeat_interleave(each), names, weight, bench.sentences, settings)
+    text = label_features(head, bench.labels, bench.sentences)
+    return (image_features(head, found[out]) @ text.T).mean(1)
 
 
 def validate(bench: Bench, found: Tensor, shapes: list[int]) -> dict[str, tuple[Tensor, Tensor]]:
-    """For each kind of head: cosines of the shapes of the libraries left out, and their targets."""
+    """For each kind of head: inner products of the shapes of the libraries left out, and their targets."""
     target, library = bench.target[shapes], [bench.library[index] for index in shapes]
-    parts: dict[str, list[Tensor]] = {"untrained": [], "trained": []}
-    plain, targets = untrained(bench), []
-    for name in HELD_OUT:
-        out = torch.tensor([other == name for other in library])
-        head = solve(bench, HEAD, found[~out].clone(), target[~out])
-        parts["untrained"].append(cosines(bench, plain, found[out]))
-        parts["trained"].append(cosines(bench, head, found[out]))
-        targets.append(target[out])
-    return {kind: (torch.cat(logits), torch.cat(targets)) for kind, logits in parts.items()}
+    held = [torch.tensor([other == name for other in library]) for name in HELD_OUT]
+    truth = torch.cat([target[out] for out in held])
+    return {
+        kind: (torch.cat([products(bench, settings, found, target, out) for out in held]), truth)
+        for kind, settings in HEADS.items()
+    }
 
 
 def main() -> None:

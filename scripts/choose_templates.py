@@ -16,17 +16,30 @@ from typing import Any
 
 import torch
 from _common import BENCH, birth_certificate, parser, percentages, write_csv
+from _names_head import Sentences, Settings, image_features
+from _training_shapes import rows as training_rows
 from torch import Tensor
-from torch.nn.functional import normalize
-from train_embedded_head import HELD_OUT, SHADED, Bench, Settings, solve
+from train_embedded_head import Features, trained
 
 from pointclip import PointCLIP
 from pointclip._base.assets import asset
 from pointclip._base.leaks import refuse_test_split
 from pointclip.datasets import FURNITURE_FOLDER, SweetHome3D, read_rows
 from pointclip.encoding import encode
-from pointclip.prompts import SHIPPED, class_sentences, mean_direction, read_labels, template_names
+from pointclip.prompts import (
+    MEANING,
+    SHIPPED,
+    class_sentences,
+    joined_meaning,
+    mean_direction,
+    read_labels,
+    template_names,
+)
 from pointclip.weights import embedded
+from pointclip.weights.embedded_names import LabelNames
+
+HELD_OUT = ("BlendSwap-CC-BY.sh3f", "Scopia.sh3f")
+Part = tuple[Tensor, list[str], Any]  # features (n, V, C), labels, text encoder
 
 SAME_CLASS = {
     "bookcase": "bookshelf",
@@ -37,6 +50,7 @@ SAME_CLASS = {
     "staircase": "stairs",
     "fireplace": "mantel",
 }  # furniture label: ModelNet40's name for it
+SETS = (*template_names(), MEANING)
 DESCRIBED_AS = ("{}", "{label}, {}", "a {label}: {}.")
 
 
@@ -45,43 +59,51 @@ def sources() -> dict[str, Any]:
     (shipped, path), *_ = SHIPPED.items()
     held = json.loads(asset(path).read_text(encoding="utf-8"))["descriptions"]
     described = {f"{shipped}: {form}": {"templates": [form], "descriptions": held} for form in DESCRIBED_AS}
-    return {**{name: name for name in template_names()}, **described}
+    return {**{name: name for name in SETS}, **described}
 
 
 def text_of(encoder: Any, labels: Sequence[str], source: Any) -> Tensor:
     """Embed labels (K, C): the mean over the sentences of each, made unit vectors."""
     sentences = class_sentences(labels, source)
     every = encoder([text for texts in sentences for text in texts]).split([len(texts) for texts in sentences])
-    return torch.cat([mean_direction(one[None]) for one in every])
+    return torch.stack([joined_meaning(one) if source == MEANING else mean_direction(one[None])[0] for one in every])
 
 
-def held_out_features(root: Path, split: str, name: str, cache: Path) -> tuple[Tensor, list[str], Any]:
-    """Encode the validation shapes (N, V, C); give their labels and the text encoder."""
-    refuse_test_split(split)
-    if name != "embedded":
+def held_out_parts(asked: Any) -> list[Part]:
+    """Encode the validation shapes, and give the text encoder that goes with them."""
+    refuse_test_split(asked.split)
+    if asked.model != "embedded":
         kept = [row for row in read_rows() if row.archive in HELD_OUT]
-        data = SweetHome3D(root, split=split, only=kept)
-        model = PointCLIP.from_pretrained(name)
-        return encode(model, data)[:, 0], [row.label for row in data.rows], model.clip.encode_sentences
-    bench = Bench(root, cache)
-    settings = Settings(**json.loads(embedded.read_head(asset(embedded.HEAD_ASSET)).metadata["settings"]))
-    train, shaded = bench.train_set(settings.train_on), bench.features(SHADED).clone()
-    features, labels = [], []
-    for library in HELD_OUT:
-        out = torch.tensor([name == library for name in bench.library])
-        head = solve(bench, settings, train[~out], bench.target[~out])
-        features.append(normalize(normalize(shaded[out], dim=-1) @ head.T, dim=-1))
-        labels += [bench.labels[int(target)] for target in bench.target[out]]
-    return torch.cat(features), labels, bench.sentences
+        data = SweetHome3D(asked.root, split=asked.split, only=kept)
+        model = PointCLIP.from_pretrained(asked.model)
+        return [(encode(model, data)[:, 0], [row.label for row in data.rows], model.clip.encode_sentences)]
+    features, sentences = Features(asked.root, asked.packs, asked.cache), Sentences()
+    sources = [features.source(name) for name in dict.fromkeys(row.source for row in training_rows())]
+    settings = Settings(**json.loads(embedded.shipped_head().metadata["settings"]))
+    return [_held_out(library, sources, settings, sentences) for library in HELD_OUT]
 
 
-def table(features: Tensor, truth: Sequence[str], labels: Sequence[str], encoder: Any, tried: Mapping) -> list[dict]:
-    """Score each source: a row with top-1, top-5 and mean class accuracy in per cent."""
-    target = torch.tensor([list(labels).index(label) for label in truth])
+def _held_out(library: str, sources: list, settings: Settings, sentences: Sentences) -> Part:
+    head = trained([source for source in sources if source.name != library], settings, sentences)
+    (source,) = (source for source in sources if source.name == library)
+    known = {(row.archive, row.model): row.label for row in read_rows()}
+    label = [known.get((row.source, row.path)) for row in source.rows]
+    which = [number for number, one in enumerate(label) if one is not None]
+    encoder, told = LabelNames(head), image_features(head, source.features["ring"][which])
+    return told, [label[number] for number in which], lambda texts: encoder(sentences(list(texts)))
+
+
+@torch.inference_mode()
+def table(parts: list[Part], labels: Sequence[str], tried: Mapping) -> list[dict]:
+    """Score each source on the shapes of known labels: a row with top-1, top-5 and mean class accuracy in per cent."""
+    chosen = [[k for k, label in enumerate(truth) if label in labels] for _, truth, _ in parts]
+    pairs = list(zip(parts, chosen, strict=True))
+    target = torch.tensor([list(labels).index(truth[k]) for (_, truth, _), some in pairs for k in some])
     rows = []
     for name, source in tried.items():
-        logits = (features @ text_of(encoder, labels, source).T).mean(1)
-        rows.append({"labels": len(labels), "shapes": len(truth), "templates": name, **percentages(logits, target)})
+        told = [(features[some] @ text_of(encode, labels, source).T).mean(1) for (features, _, encode), some in pairs]
+        scores = percentages(torch.cat(told), target)
+        rows.append({"labels": len(labels), "shapes": len(target), "templates": name, **scores})
     best = max(range(len(rows)), key=lambda i: (rows[i]["top1"], rows[i]["top5"]))
     return [row | {"chosen": number == best} for number, row in enumerate(rows)]
 
@@ -91,17 +113,17 @@ def main() -> None:
     options.add_argument("--root", type=Path, default=FURNITURE_FOLDER)
     options.add_argument("--split", default="train", help="must not be a test split")
     options.add_argument("--model", default="embedded")
+    options.add_argument("--packs", type=Path, help="folder with the packs of shapes, for the model embedded")
     options.add_argument("--cache", type=Path, default=Path("build/embedded_head"), help="as of train_embedded_head.py")
     options.add_argument("--out", type=Path, default=BENCH / "templates_validation.csv")
     arguments = options.parse_args()
-    features, truth, encoder = held_out_features(arguments.root, arguments.split, arguments.model, arguments.cache)
+    parts = held_out_parts(arguments)
     furniture = sorted({row.label for row in read_rows()})
     names = read_labels(asset("labels/modelnet40.txt"))
     tried = sources()
-    rows = table(features, truth, furniture, encoder, {name: tried[name] for name in template_names()})
-    known = [SAME_CLASS.get(label, label) for label in truth]
-    among = torch.tensor([label in names for label in known])
-    rows += table(features[among], [label for label in known if label in names], names, encoder, tried)
+    rows = table(parts, furniture, {name: tried[name] for name in SETS})
+    renamed = [(found, [SAME_CLASS.get(label, label) for label in truth], encoder) for found, truth, encoder in parts]
+    rows += table(renamed, names, tried)
     certificate = {
         "model": arguments.model,
         "dataset": f"sweethome3d, {arguments.split}, libraries {' and '.join(HELD_OUT)}",

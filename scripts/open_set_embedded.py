@@ -1,10 +1,11 @@
 """Judge how ``embedded`` refuses unknown furniture, its threshold chosen on shapes that its head has not seen.
 
-    python scripts/open_set_embedded.py --root /usr/share/sweethome3d/furniture
+    python scripts/open_set_embedded.py --root /usr/share/sweethome3d/furniture --packs FOLDER
 
-The head of ``embedded`` was trained on the train split, so ``pointclip eval sweethome3d --reject`` chooses temperature
-and threshold on answers that are too good. Here they are chosen on answers of heads of the same settings that were
-trained without the library of the shapes they answer (262 of the 287 train meshes). Both ways are then judged with the
+The head of ``embedded`` was trained on the train split among others, so ``pointclip eval sweethome3d --reject`` chooses
+temperature and threshold on answers that are too good. Here they are chosen on answers of heads of the same settings
+that were trained without the library of the shapes they answer (262 of the 287 train meshes). Features of the training
+shapes are those that train_embedded_head.py keeps (--cache). Both ways are then judged with the
 shipped head on the test split, with a fifth of its classes struck off the list, once for each seed. Written: a row for
 each seed and way of choosing, --out.
 """
@@ -17,7 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from _common import BENCH, birth_certificate, parser, write_csv
-from train_embedded_head import HELD_OUT, SHADED, Bench, Settings, cosines, solve
+from _names_head import Sentences, Settings
+from _training_shapes import FOLDS, LIBRARY
+from _training_shapes import rows as table_rows
+from train_embedded_head import Features, Source, judge, trained
 
 from pointclip import PointCLIP
 from pointclip._base.cache import cache_folder
@@ -30,23 +34,25 @@ FIGURES = ["auroc", "threshold", "temperature", "false_rejection_rate", "detecti
 ERRORS = ["calibration_error", "calibration_error_fitted"]
 
 
-def left_out_answers(bench: Bench, head: embedded.Head, like: Judged) -> Judged:
+def left_out_answers(sources: list[Source], sentences: Sentences, head: embedded.Head, like: Judged) -> Judged:
     """Answer each train mesh of the libraries held out with a head that was trained without its library."""
     settings = Settings(**json.loads(head.metadata["settings"]))
-    train, shown, scale = bench.train_set(settings.train_on), bench.features(SHADED).clone(), float(head.logit_scale)
-    logits, targets = [], []
-    for library in HELD_OUT:
-        out = torch.tensor([name == library for name in bench.library])
-        weight = solve(bench, settings, train[~out], bench.target[~out])
-        logits.append(torch.tensor(scale).exp() * cosines(bench, weight, shown[out]))
-        targets.append(bench.target[out])
-    return judged(torch.cat(logits), torch.cat(targets), like)
+    parts = []
+    for library in (name for fold in FOLDS.values() for name in fold if name.endswith(LIBRARY)):
+        other = trained([source for source in sources if source.name != library], settings, sentences)
+        parts += [judge(other, source, sentences) for source in sources if source.name == library]
+    return answers(parts, head, like)
 
 
-def own_answers(bench: Bench, head: embedded.Head, like: Judged) -> Judged:
+def own_answers(sources: list[Source], sentences: Sentences, head: embedded.Head, like: Judged) -> Judged:
     """Answer every train mesh with the shipped head, which has seen them all."""
-    scale = torch.tensor(float(head.logit_scale)).exp()
-    return judged(scale * cosines(bench, head.weight, bench.features(SHADED).clone()), bench.target, like)
+    return answers([judge(head, one, sentences) for one in sources if one.is_furniture], head, like)
+
+
+def answers(parts: list, head: embedded.Head, like: Judged) -> Judged:
+    """Make answers out of inner products of meshes."""
+    logits = torch.tensor(head.logit_scale).exp() * torch.cat([one.products["meshes"] for one in parts])
+    return judged(logits, torch.cat([one.target for one in parts]), like)
 
 
 def judged(logits: torch.Tensor, targets: torch.Tensor, like: Judged) -> Judged:
@@ -67,19 +73,21 @@ def figures(test: Judged, val: Judged, seed: int) -> dict[str, float]:
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--root", type=Path, default=FURNITURE_FOLDER, help="folder with the five .sh3f libraries")
-    options.add_argument("--cache", type=Path, default=cache_folder("open-set"), help="where features are kept")
+    options.add_argument("--packs", type=Path, required=True, help="folder with the packs of shapes")
+    options.add_argument("--cache", type=Path, default=Path("build/embedded_head"), help="as of train_embedded_head.py")
     options.add_argument("--seeds", type=int, default=10)
     options.add_argument("--out", type=Path, default=BENCH / "open_set.csv")
     args = options.parse_args()
-    model, head = PointCLIP.from_pretrained("embedded"), embedded.read_head()
+    model, head = PointCLIP.from_pretrained("embedded"), embedded.shipped_head()
     request = replace(Request("sweethome3d"), calibrate=False)
-    test = evaluate(model, lambda split: SweetHome3D(args.root, split or "test"), request, args.cache / "test").test
-    bench = Bench(args.root, args.cache)
-    if tuple(bench.labels) != test.classes:
-        raise SystemExit("the labels of train and test are spelled differently")
+    test = evaluate(
+        model, lambda split: SweetHome3D(args.root, split or "test"), request, cache_folder("open-set")
+    ).test
+    features, sentences = Features(args.root, args.packs, args.cache), Sentences()
+    sources = [features.source(name) for name in dict.fromkeys(row.source for row in table_rows())]
     ways = {
-        "libraries left out": left_out_answers(bench, head, test),
-        "seen in training": own_answers(bench, head, test),
+        "libraries left out": left_out_answers(sources, sentences, head, test),
+        "seen in training": own_answers(sources, sentences, head, test),
     }
     rows = []
     for way, val in ways.items():

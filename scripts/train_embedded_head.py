@@ -34,7 +34,11 @@ from pointclip.weights import embedded
 from pointclip.weights.embedded_head import Head, save_head
 from pointclip.weights.embedded_names import LabelNames
 
-JUDGED = "meshes", "clouds"  # clouds of 2,048 points of furniture, of 2,048 to 20,000 and partly spoiled of packs
+JUDGED = (
+    "meshes",
+    "grey meshes",
+    "clouds",
+)  # clouds of 2,048 points of furniture, of 2,048 to 20,000 and partly spoiled of packs
 AT_ONCE = 25  # shapes between two savings
 
 
@@ -106,7 +110,9 @@ def trained(sources: list[Source], settings: Settings, sentences: Sentences) -> 
     y = torch.tensor([names.index(label) for label in labels])
     each = torch.bincount(y).float()[y] ** -settings.balance
     x, weight, target = [], [], []
-    for kind, factor in (("ring", 1.0), ("random", settings.random), ("cloud", settings.cloud)):
+    for kind, factor in (
+        ("ring", 1.0), ("random", settings.random), ("cloud", settings.cloud), ("grey", settings.grey)
+    ):  # fmt: skip
         part = torch.cat([source.features[kind] for source in sources])
         x.append(part.flatten(0, 1))
         weight.append((factor * each).repeat_interleave(part.shape[1]))
@@ -131,24 +137,25 @@ class Judged:
     target: Tensor
 
 
-def judge(head: Head, source: Source, benchmark: dict[tuple[str, str], str], sentences: Sentences) -> Judged:
+def judge(head: Head, source: Source, sentences: Sentences) -> Judged:
     """Judge one source: furniture by the benchmark's classes, a pack by its own labels."""
+    benchmark = {(row.archive, row.model): row.label for row in read_rows()}
     labels = sorted(set(benchmark.values())) if source.is_furniture else sorted({row.label for row in source.rows})
     known = [benchmark.get((row.source, row.path)) if source.is_furniture else row.label for row in source.rows]
     which = torch.tensor([k for k, label in enumerate(known) if label is not None])
     text = label_features(head, labels, sentences)
-    shown = {"meshes": source.features["ring"], "clouds": source.features.get("sparse", source.features["cloud"])}
-    found = {what: (image_features(head, made[which]) @ text.T).mean(1) for what, made in shown.items()}
+    made = source.features
+    shown = {"meshes": made["ring"], "grey meshes": made["grey"], "clouds": made.get("sparse", made["cloud"])}
+    found = {what: (image_features(head, drawn[which]) @ text.T).mean(1) for what, drawn in shown.items()}
     return Judged(source.name, found, torch.tensor([labels.index(label) for label in known if label is not None]))
 
 
 def validate(sources: list[Source], settings: Settings, sentences: Sentences) -> list[Judged]:
     """Leave out each fold once."""
-    benchmark = {(row.archive, row.model): row.label for row in read_rows() if row.split == "train"}
     found = []
     for left_out in FOLDS.values():
         head = trained([source for source in sources if source.name not in left_out], settings, sentences)
-        found += [judge(head, source, benchmark, sentences) for source in sources if source.name in left_out]
+        found += [judge(head, source, sentences) for source in sources if source.name in left_out]
     return found
 
 
@@ -172,13 +179,16 @@ def furniture(judged: list[Judged], kind: str) -> tuple[Tensor, Tensor]:
 
 
 def temperature(judged: list[Judged]) -> float:
-    """Choose the factor on inner products with the least cross-entropy: furniture counts as much as all packs."""
-    packs = [one for one in judged if not one.source.endswith(LIBRARY)]
+    """Choose the factor on inner products with the least cross-entropy on meshes, furniture as much as all packs.
+
+    Clouds take no part: their answers are less sure, and one factor for both would make meshes too sure.
+    """
+    packs = [(one.products["meshes"], one.target) for one in judged if not one.source.endswith(LIBRARY)]
+    logits, target = furniture(judged, "meshes")
     scales, losses = np.arange(10.0, 100.0), []
     for scale in scales:
-        loss = [cross_entropy(scale * logits, target) for logits, target in (furniture(judged, k) for k in JUDGED)]
-        others = [cross_entropy(scale * one.products[kind], one.target) for one in packs for kind in JUDGED]
-        losses.append(float(torch.stack(loss).mean() + torch.stack(others).mean()))
+        others = torch.stack([cross_entropy(scale * products, truth) for products, truth in packs])
+        losses.append(float(cross_entropy(scale * logits, target) + others.mean()))
     return float(scales[int(np.argmin(losses))])
 
 

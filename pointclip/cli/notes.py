@@ -25,9 +25,12 @@ def run_notes(paths: Sequence[str], labels: Sequence[str] = (), network: "PointC
         notes.append(f"left out of the folders: {told} (name one to learn how to convert it)")
     if network is not None and labels:
         from pointclip.clip import label_notes
+        from pointclip.prompts import MEANING, unknown_labels
 
         text = network.encode_labels(labels) if network.head is None else network.head.text
         notes += label_notes(network.clip.tokenizer, labels, text)
+        if network.head is None and network.templates == MEANING and (strange := unknown_labels(labels)):
+            notes.append(f"no meaning is known of {', '.join(strange)}: name a more common kind of thing")
     return notes
 
 

@@ -16,6 +16,7 @@ from pointclip.prompts.meanings import (
     meaning_sentences,
     nearest_sense,
     senses,
+    unknown_labels,
 )
 from pointclip.prompts.sentences import clean_labels, mean_direction, read_labels, template_names
 
@@ -37,4 +38,5 @@ __all__ = [
     "read_labels",
     "senses",
     "template_names",
+    "unknown_labels",
 ]

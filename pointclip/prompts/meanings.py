@@ -27,6 +27,7 @@ _OWN = {
     "club": "a heavy stick used as a weapon",
     "crown": "a metal ring that a king wears on the head",
     "cup": "a small vessel with a handle for drinking",
+    "dresser": "a chest of drawers for clothes",
     "door": "a panel that closes an entrance",
     "fork": "cutlery with prongs for eating",
     "glass": "a vessel of glass for drinking",
@@ -49,6 +50,7 @@ _OWN = {
     "star": "a figure with five points",
     "tree": "a tall plant with a trunk and branches",
     "tv stand": "a low piece of furniture that carries a television",
+    "xbox": "a game console",
 }
 _THINGS = ((1_300_000, 4_620_000), (7_550_000, 7_950_000))  # WordNet's numbers of animals and artefacts, and of food
 
@@ -100,6 +102,16 @@ def senses(label: str) -> tuple[Meaning, ...]:
         Meaning(word, synset.definition, tuple(n for n in synset.names if n.lower() != word.lower()))
         for synset in known[:_MOST]
     )
+
+
+def unknown_labels(labels: Sequence[str]) -> list[str]:
+    """Name the labels of which neither the whole nor the last word, the kind of thing, is known.
+
+    Example:
+        >>> unknown_labels(["cup", "glass_box", "flurb"])
+        ['flurb']
+    """
+    return [label for label in clean_labels(labels) if not senses(label) and not senses(label.split()[-1])]
 
 
 def meaning_sentences(labels: Sequence[str]) -> list[tuple[str, ...]]:

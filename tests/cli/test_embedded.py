@@ -43,6 +43,12 @@ def test_labels_that_the_default_model_cannot_read_are_noted(shapes):
     assert [line for line in told.err.splitlines() if line.startswith("note: ")] == [f"note: {note}" for note in notes]
 
 
+def test_a_label_of_no_known_meaning_is_noted(shapes):
+    document = run("classify", "box.obj", "--labels", "ball,glass box,flurb", "--json").json
+    assert document["notes"] == ["no meaning is known of flurb: name a more common kind of thing"]
+    assert "notes" not in run("classify", "box.obj", "--json").json, "the 40 default labels are all known"
+
+
 def test_models_and_doctor_find_the_default_model_ready(monkeypatch, tmp_path):
     monkeypatch.setenv("POINTCLIP_CACHE", str(tmp_path))
     first = run("models", "--json").json["models"][0]
