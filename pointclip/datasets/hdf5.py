@@ -13,6 +13,7 @@ import numpy as np
 
 from pointclip._base.optional import require
 from pointclip.datasets.listed import OUTLIERS_KEPT
+from pointclip.datasets.protocol import ByIndex
 from pointclip.errors import DatasetError, InputError
 from pointclip.points import PointCloud, far_outliers
 
@@ -63,7 +64,7 @@ class Hdf5File:
     name: str
 
 
-class Hdf5Clouds:
+class Hdf5Clouds(ByIndex):
     """Give the clouds of HDF5 files, in their order.
 
     Args:
@@ -117,12 +118,6 @@ class Hdf5Clouds:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_open": {}}
-
-    def __getitem__(self, index: int) -> tuple[PointCloud, str, str]:
-        """Read one shape as :meth:`item` does, so that ``torch.utils.data.DataLoader`` takes the dataset."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"shape {index} of {len(self)}")
-        return self.item(index)
 
     def item(self, index: int) -> tuple[PointCloud, str, str]:
         """Read one cloud: the cloud, its label and its id."""

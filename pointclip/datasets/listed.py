@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pointclip.datasets.protocol import UNREADABLE
+from pointclip.datasets.protocol import UNREADABLE, ByIndex
 from pointclip.points import PointCloud, load
 
 _NAMED_FILES = {
@@ -29,7 +29,7 @@ class Entry:
     id: str
 
 
-class ListedFiles:
+class ListedFiles(ByIndex):
     """Give the shapes of a list of files.
 
     Args:
@@ -58,12 +58,6 @@ class ListedFiles:
 
     def __len__(self) -> int:
         return len(self.entries)
-
-    def __getitem__(self, index: int) -> tuple[PointCloud, str, str]:
-        """Read one shape as :meth:`item` does, so that ``torch.utils.data.DataLoader`` takes the dataset."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"shape {index} of {len(self)}")
-        return self.item(index)
 
     def item(self, index: int) -> tuple[PointCloud, str, str]:
         """Read one shape: its point cloud, its label and its id."""

@@ -30,6 +30,27 @@ class Dataset(Protocol):
         ...
 
 
+class ByIndex:
+    """What makes a dataset of this package one for ``torch.utils.data.DataLoader`` too: it indexes and iterates.
+
+    Example:
+        >>> import torch
+        >>> class Dust(ByIndex):
+        ...     def __len__(self):
+        ...         return 2
+        ...     def item(self, index):
+        ...         return PointCloud(torch.rand(9, 3)), "dust", str(index)
+        >>> [name for _, _, name in Dust()]
+        ['0', '1']
+    """
+
+    def __getitem__(self: Dataset, index: int) -> tuple[PointCloud, str, str]:
+        """Read one shape as :meth:`item` does."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"shape {index} of {len(self)}")
+        return self.item(index)
+
+
 def label_of(dataset: Dataset, index: int) -> str:
     """Name the class of a shape, without reading it where the dataset can."""
     known = getattr(dataset, "label", None)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pointclip.datasets.listed import OUTLIERS_KEPT
+from pointclip.datasets.protocol import ByIndex
 from pointclip.errors import DatasetError
 from pointclip.meshes import Mesh
 from pointclip.points import MeshCloud, PointCloud
@@ -20,7 +21,7 @@ HOW_TO_GET = "name a pack (NAME.npz.xz), whose shapes and their sources assets/s
 _ARRAYS = "vertices faces vertex_start face_start low high palette face_color label name".split()
 
 
-class ShapePack:
+class ShapePack(ByIndex):
     """Give the meshes of one pack; ids are the paths in the pack's source.
 
     A pack is a NumPy archive compressed once more by lzma: ``vertices`` (V,3) uint16 between ``low`` and ``high`` (n,3)
@@ -66,12 +67,6 @@ class ShapePack:
 
     def __len__(self) -> int:
         return len(self.names)
-
-    def __getitem__(self, index: int) -> tuple[PointCloud, str, str]:
-        """Read one shape as :meth:`item` does, so that ``torch.utils.data.DataLoader`` takes the dataset."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"shape {index} of {len(self)}")
-        return self.item(index)
 
     def item(self, index: int) -> tuple[PointCloud, str, str]:
         """Give one mesh, its label and its id."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pointclip._base.assets import asset
 from pointclip.datasets.listed import OUTLIERS_KEPT
-from pointclip.datasets.protocol import Dataset
+from pointclip.datasets.protocol import ByIndex, Dataset
 from pointclip.errors import DatasetError
 from pointclip.meshes import check_unpacked
 from pointclip.points import PointCloud, load
@@ -55,7 +55,7 @@ def read_rows(path: Path | None = None) -> list[Row]:
         return [Row(r["library"], r["model"], r["name"], r["class"], r["split"]) for r in csv.DictReader(file)]
 
 
-class SweetHome3D:
+class SweetHome3D(ByIndex):
     """Give the furniture meshes of one split as point clouds; ids are library and path.
 
     Args:
@@ -99,12 +99,6 @@ class SweetHome3D:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def __getitem__(self, index: int) -> tuple[PointCloud, str, str]:
-        """Read one shape as :meth:`item` does, so that ``torch.utils.data.DataLoader`` takes the dataset."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"shape {index} of {len(self)}")
-        return self.item(index)
 
     def item(self, index: int) -> tuple[PointCloud, str, str]:
         """Read one mesh: its point cloud, its label and its id."""
