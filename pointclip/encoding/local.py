@@ -97,6 +97,7 @@ def stream(
     count = workers or (cores() if on_cpu else 1)
     threads = torch.get_num_threads()
     prepare = partial(torch.set_num_threads, 1 if on_cpu else threads)
+    prepare()  # here too: MKL has one number for the whole process, and a reader that set it back would change digits
     pool = ThreadPoolExecutor(count, "pointclip-encode", initializer=prepare)
     waiting: deque[tuple[Reading, Future[Done]]] = deque()
     try:
