@@ -63,8 +63,7 @@ def occlusion(
     if patches < 2:
         raise InputError(f"patches must be at least 2, got {patches}")
     by_triangles = isinstance(cloud, MeshCloud) and model.surface != "points" and model.style_for(cloud).surfaces
-    strays = far_outliers(cloud.points)
-    if not by_triangles and bool(strays.any()) and model.drop_outliers:
+    if not by_triangles and bool((strays := far_outliers(cloud.points)).any()) and model.drop_outliers:
         found = torch.zeros(len(cloud))
         found[~strays] = occlusion(model, cloud.rows(~strays), labels, label, patches)
         return found

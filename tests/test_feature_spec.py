@@ -1,7 +1,7 @@
 """What features were made with: one key, and one sentence for what differs."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 
 import pytest
 
@@ -26,7 +26,14 @@ CHANGES = {
     "drop_outliers": False,
     "skip_background": True,
     "pose": "search",
+    "surface": "triangles",
+    "features": "raw",
 }
+OF_ITS_OWN = {"model", "rig", "cameras", "style", "settings"}  # names, and what has a test of its own below
+
+
+def test_no_field_is_left_out():
+    assert set(CHANGES) | OF_ITS_OWN == {field.name for field in fields(FeatureSpec)}
 
 
 @pytest.mark.parametrize(("name", "value"), CHANGES.items())

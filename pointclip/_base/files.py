@@ -137,7 +137,9 @@ def check_name(path: str | Path) -> None:
 
 def _is_special(path: Path) -> bool:
     """Tell a device or a pipe from a file that may be replaced."""
-    return path.absolute().parts[1:2] in (("dev",), ("proc",)) or (path.exists() and not path.is_file())
+    if path.exists():
+        return not path.is_file()
+    return path.absolute().parts[1:2] in (("dev",), ("proc",))
 
 
 @contextmanager

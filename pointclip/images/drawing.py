@@ -1,6 +1,5 @@
 """Points and views to pictures, in any style."""
 
-from einops import rearrange
 from torch import Tensor
 
 from pointclip._base.checks import check_shape
@@ -8,6 +7,7 @@ from pointclip.cameras import Views, fit_to_frame, project
 from pointclip.errors import InputError
 from pointclip.images.scene import FramedScene, Scene, draw, picture
 from pointclip.images.styles import Framed, Style
+from pointclip.images.triangles import averaged_down
 
 
 def render(
@@ -81,6 +81,4 @@ def _framed(style: Framed, scene: Scene) -> Tensor:
         whole = None if scene.frame_points is None else project(scene.frame_points, scene.views, frame)
         uvz = fit_to_frame(uvz, frame, style.margin, whole)
     large = draw(style, FramedScene(**vars(scene), uvz=uvz, frame=frame))
-    step = style.supersample
-    parts = [large[:, :, i::step, j::step] for i in range(step) for j in range(step)]
-    return rearrange(sum(parts[1:], parts[0]) / step**2, "b v h w c -> b v c h w")
+    return averaged_down(large, style.supersample)

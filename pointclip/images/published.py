@@ -38,6 +38,9 @@ def _realistic(style: Realistic, scene: Scene) -> Tensor:
     """Largest z in a grid, each slice dilated and smoothed, largest over slices, inverted; z points to the viewer."""
     points = _turned(scene, V2_TO_CAM)
     num_clouds, num_views, _num_points, _ = points.shape
+    known = points.isfinite().all(-1, keepdim=True)
+    first = points.gather(2, known.int().argmax(2, keepdim=True).expand(-1, -1, -1, 3))
+    points = torch.where(known, points, first)  # a point once more changes no maximum
     high, low = points.amax(2, keepdim=True), points.amin(2, keepdim=True)
     extent = (high - low).amax(-1, keepdim=True)
     points = (points - (high + low) / 2) / extent.clamp_min(torch.finfo(points.dtype).tiny) * 2

@@ -18,6 +18,7 @@ from pointclip.meshes.off import read_off
 from pointclip.meshes.packed import PACKED, STDIN, check_unpacked, kind_of, names_one_shape, read_packed, read_stdin
 from pointclip.meshes.pcd import read_pcd
 from pointclip.meshes.ply import read_ply
+from pointclip.meshes.repair import sound
 from pointclip.meshes.scene import from_scene, read_gltf, read_obj
 from pointclip.meshes.stl import read_stl
 from pointclip.meshes.text import looks_like_points, read_text
@@ -34,6 +35,7 @@ __all__ = [
     "is_shape",
     "is_unread_shape",
     "load_geometry",
+    "sound",
 ]
 
 _READERS: dict[str, Callable[[Path], Mesh | RawPoints]] = {

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pointclip.meshes.geometry import Mesh
 
 CREASE_DEG = 40.0
-MOST_NEIGHBOURS = 64  # faces around a corner that count; the tip of a fan of thousands needs no more
+MOST_NEIGHBOURS = 64  # where more faces meet, as at the tip of a fan, each keeps its own normal
 _GRID = 1 << 20  # vertices closer than the size of the mesh over this are one
 
 
@@ -17,7 +17,7 @@ def corner_normals(mesh: "Mesh") -> np.ndarray:
     """Average the normals of the faces that meet at each corner of a face at less than 40 degrees, by their areas.
 
     Vertices at one place count as one, for many files repeat them for every face. Faces that lie the other way round
-    count with their normals turned.
+    count with their normals turned. Where more than 64 faces meet, each keeps its own normal.
 
     Args:
         mesh: The triangles.
@@ -50,8 +50,9 @@ def _smooth(
     own = np.repeat(normal, 3, axis=0)
     total = np.zeros_like(own)
     first, last = starts[place], starts[place + 1]
+    few = last - first <= MOST_NEIGHBOURS
     for step in range(min(MOST_NEIGHBOURS, int((last - first).max()))):
-        here = np.flatnonzero(first + step < last)
+        here = np.flatnonzero(few & (first + step < last))
         other = around[first[here] + step]
         angle = np.einsum("nk,nk->n", own[here], normal[other])
         weight = np.where(np.abs(angle) >= crease, np.sign(angle) * area[other], 0.0)

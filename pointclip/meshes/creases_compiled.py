@@ -11,8 +11,8 @@ def smooth(normal, area, place, starts, around, crease, most, found):
     for corner in range(len(place)):
         face = corner // 3
         x = y = z = 0.0
-        first = starts[place[corner]]
-        for step in range(first, min(starts[place[corner] + 1], first + most)):
+        first, last = starts[place[corner]], starts[place[corner] + 1]
+        for step in range(first, last if last - first <= most else first):
             other = around[step]
             angle = (
                 normal[face, 0] * normal[other, 0]

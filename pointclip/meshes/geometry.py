@@ -8,8 +8,10 @@ import numpy as np
 
 from pointclip.meshes.creases import corner_normals
 
+UNPAINTED = 0.8  # light grey, for the parts without a colour of what has colours elsewhere
 _PER_CORNER = ("corner_colors", "corner_uv")
 _ONCE = ("face_texture", "face_opacity")
+_MOST_PARTS = 200_000
 _PER_FACE = ("faces", *_PER_CORNER, *_ONCE)
 
 
@@ -105,23 +107,27 @@ class Mesh:
         return replace(self, vertices=self.vertices[used], faces=place[self.faces])
 
     def split(self, longest: float) -> "Mesh":
-        """Return the same surface in faces whose edges are at most ``longest``, each edge halved as often as it takes.
+        """Return the same surface in faces whose edges are at most ``longest``: longest edges are halved.
 
         Args:
-            longest: In units of the vertices.
+            longest: In units of the vertices. From 200,000 faces on none is cut any more.
 
         Example:
             >>> len(Mesh(np.eye(3), np.array([[0, 1, 2]])).split(0.8).faces)
-            4
+            6
         """
         known = {name: getattr(self, name) for name in (*_PER_CORNER, *_ONCE)}
         parts = {"vertices": self.vertices[self.faces]} | {n: part for n, part in known.items() if part is not None}
         done: list[dict[str, np.ndarray]] = []
+        count = 0
         while len(parts["vertices"]):
             corners = parts["vertices"]
-            large = (np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2) > longest).any(axis=1)
+            edges = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
+            large = (edges > longest).any(axis=1) & (count + 2 * len(corners) <= _MOST_PARTS)
             done.append({name: part[~large] for name, part in parts.items()})
-            parts = {name: _quartered(part[large], name not in _ONCE) for name, part in parts.items()}
+            count += int((~large).sum())
+            begin = edges[large].argmax(axis=1)
+            parts = {name: _halved(part[large], None if name in _ONCE else begin) for name, part in parts.items()}
         joined = {name: np.concatenate([part[name] for part in done]) for name in parts}
         vertices = joined.pop("vertices").reshape(-1, 3)
         faces = np.arange(len(vertices)).reshape(-1, 3)
@@ -174,13 +180,17 @@ class Mesh:
         return np.clip(colors, 0.0, 1.0, dtype=np.float32)
 
 
-def _quartered(part: np.ndarray, corners: bool) -> np.ndarray:
-    """Give what the corners (F, 3, D) of each face are, or the face (F,), to the four faces between its middles."""
-    if not corners:
-        return np.tile(part, 4)
-    a, b, c = part[:, 0], part[:, 1], part[:, 2]
-    ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
-    return np.concatenate([np.stack(three, axis=1) for three in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
+def _halved(part: np.ndarray, begin: np.ndarray | None) -> np.ndarray:
+    """Give what the corners (F, 3, D) of each face are to its two halves, cut through the edge that begins at a corner.
+
+    What a face has once (F,) both halves have.
+    """
+    if begin is None:
+        return np.tile(part, 2)
+    rows = np.arange(len(part))
+    a, b, c = (part[rows, (begin + step) % 3] for step in range(3))
+    middle = (a + b) / 2
+    return np.concatenate([np.stack([a, middle, c], axis=1), np.stack([middle, b, c], axis=1)])
 
 
 def _lookup(image: np.ndarray, uv: np.ndarray) -> np.ndarray:

@@ -106,6 +106,7 @@ def _tidied(path: Path, tree: Tree, rest: bytes, notes: list[str]) -> None:
     _check_graph(path, tree)
     _name_a_scene(tree)
     check_colors(tree)
+    _take_glossy_colors(tree)
     accessors.flatten()
     _open_fans(tree, accessors)
     _spread_copies(tree, accessors, notes)
@@ -114,7 +115,6 @@ def _tidied(path: Path, tree: Tree, rest: bytes, notes: list[str]) -> None:
     place_textures(tree, accessors)
     drop_large_pictures(tree, accessors, notes)
     flatten_deep(tree)
-    _take_glossy_colors(tree)
     accessors.append_to(tree)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from pointclip.errors import InputError
-from pointclip.meshes.geometry import Mesh, RawPoints
-from pointclip.meshes.off_binary import UNPAINTED, is_binary, parse
+from pointclip.meshes.geometry import UNPAINTED, Mesh, RawPoints
+from pointclip.meshes.off_binary import is_binary, parse
 from pointclip.meshes.polygons import triangles_of
 from pointclip.meshes.repair import REPAIR, sound
 from pointclip.meshes.text import decoded
@@ -69,7 +69,7 @@ def _header(path: Path, text: str) -> tuple[str, int, int, str]:
         raise InputError(f"{path} has points of another dimension than three: export it again as .off")
     num_vertices, num_faces = int(counts[1] or counts[3]), int(counts[2] or counts[4])
     body = text[counts.end() :]
-    if len(body) < 6 * num_vertices + 8 * num_faces - 3:  # the shortest rows are "0 0 0" and "3 0 0 0"
+    if len(body) < 6 * num_vertices + 2 * num_faces - 1:  # the shortest rows are "0 0 0" and "0"
         raise _short(path, num_vertices, num_faces)
     return found[1].upper(), num_vertices, num_faces, body
 

@@ -4,7 +4,8 @@ import re
 
 import numpy as np
 
-UNPAINTED = 0.8  # light grey, for faces without a colour among others with one
+from pointclip.meshes.geometry import UNPAINTED
+
 _HEADER = re.compile(rb"\s*(ST)?(C)?(N)?OFF\s+BINARY[^\n]*\n")
 Faces = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 

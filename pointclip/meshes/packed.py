@@ -179,7 +179,8 @@ def _unzipped(path: Path, types: tuple[str, ...], folder: Path) -> tuple[Path, s
         if len(found) > 1:
             named = ", ".join(member.filename for member in found[:3])
             raise InputError(f"{path} holds {len(found)} shapes ({named}): unpack it and name the folder")
-        archive.extractall(folder)  # which takes leading slashes and dots off the names
+        beside = [member for member in archive.infolist() if member is not found[0]]
+        archive.extractall(folder, beside)  # which takes leading slashes and dots off the names
         place = Path(archive.extract(found[0], folder))
     return place, f"{path}/{found[0].filename}"
 

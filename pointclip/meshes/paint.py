@@ -10,6 +10,10 @@ TEXTURE_SIDE = 512
 CUT = 128  # a pixel of a texture with less alpha is a hole
 
 
+# Pictures that several geometries share, decoded once: the picture itself, lest its id is another's later, and pixels.
+Decoded = dict[tuple[int, bool], tuple[Any, np.ndarray | None]]
+
+
 @dataclass(frozen=True)
 class Paint:
     """What a geometry looks like.
@@ -27,10 +31,15 @@ class Paint:
     opacity: float = 1.0
 
 
-def paint(geometry: Any, faces: np.ndarray) -> Paint:
+def paint(geometry: Any, faces: np.ndarray, decoded: Decoded) -> Paint:
     """Return what a trimesh geometry looks like; trimesh's default grey is not a colour.
 
     An OBJ texture replaces the diffuse colour, as exporters expect; glTF multiplies texture, factor and vertex colours.
+
+    Args:
+        geometry: A trimesh mesh.
+        faces: (F, 3) its faces.
+        decoded: Pictures of the same scene that are decoded already; those of this geometry are added.
     """
     visual = geometry.visual
     material = getattr(visual, "material", None)
@@ -43,7 +52,10 @@ def paint(geometry: Any, faces: np.ndarray) -> Paint:
     metallic = hasattr(material, "baseColorFactor")
     texture = None
     if image is not None and uv is not None and len(uv) == len(geometry.vertices):
-        texture = shrunk(image, not metallic or material.alphaMode in ("MASK", "BLEND"))
+        key = id(image), not metallic or material.alphaMode in ("MASK", "BLEND")
+        if key not in decoded:
+            decoded[key] = image, shrunk(image, key[1])
+        texture = decoded[key][1]
     tint = _tint(geometry, material, faces) if metallic else None
     opacity = _opacity(material, metallic)
     if texture is not None:
@@ -119,7 +131,7 @@ def shrunk(image: Any, holes: bool = False) -> np.ndarray | None:
     try:
         image.draft("RGB", (TEXTURE_SIDE, TEXTURE_SIDE))
         small = image.convert("RGBA") if image.mode in ("P", "PA", "LA") else image
-        small = small if small.mode == "RGBA" and holes else small.convert("RGB")
+        small = small.copy() if small.mode == "RGBA" and holes else small.convert("RGB")  # the user's own stays large
         small.thumbnail((TEXTURE_SIDE, TEXTURE_SIDE))
         pixels = np.asarray(small)
         return pixels if (pixels[..., 3:] < CUT).any() else pixels[..., :3]

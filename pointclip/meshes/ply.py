@@ -56,9 +56,8 @@ def read_ply(path: Path) -> Mesh | RawPoints:
         if on_corners is None and face is not None:
             on_corners = _face_colors(face, owner, notes)
         return sound(str(path), _painted(points, triangles, on_corners, texture, tuple(notes)))
-    strips = [
-        strip for sizes, values in elements.get("tristrips", Element("", 0)).lists.values() for strip in (values,)
-    ]
+    lists = elements.get("tristrips", Element("", 0)).lists.values()
+    strips = [strip for sizes, values in lists for strip in np.split(values, np.cumsum(sizes)[:-1])]
     if strips:
         triangles = np.concatenate([_unrolled(strip.astype(np.int64)) for strip in strips])
         return sound(

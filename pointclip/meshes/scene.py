@@ -12,15 +12,14 @@ import numpy as np
 
 from pointclip.errors import InputError
 from pointclip.meshes.companions import companions
-from pointclip.meshes.geometry import Mesh, RawPoints
+from pointclip.meshes.geometry import UNPAINTED, Mesh, RawPoints
 from pointclip.meshes.gltf import checked_gltf
 from pointclip.meshes.loose import THICKNESS, beads, rods
 from pointclip.meshes.obj import tidied_obj
-from pointclip.meshes.paint import paint
+from pointclip.meshes.paint import Decoded, paint
 from pointclip.meshes.repair import REPAIR, sound
 
 _SEEN = 0.05  # less opacity than this cannot be seen
-UNPAINTED = 0.8  # light grey, for the parts without a colour of a mesh that has colours elsewhere
 
 
 def read_obj(path: Path) -> Mesh | RawPoints:
@@ -65,6 +64,7 @@ def from_scene(scene: Any, source: str) -> Mesh | RawPoints:
     import trimesh
 
     parts: list[Mesh] = []
+    decoded: Decoded = {}
     clouds: list[RawPoints] = []
     beside: list[RawPoints] = []
     lines: list[np.ndarray] = []
@@ -78,7 +78,7 @@ def from_scene(scene: Any, source: str) -> Mesh | RawPoints:
                 continue
             _check_rows(source, geometry.vertices)
             if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
-                parts.append(_part(source, geometry, matrix))
+                parts.append(_part(source, geometry, matrix, decoded))
             elif len(geometry.vertices):
                 clouds.append(_cloud(geometry, matrix))
                 beside += clouds[-1:] * isinstance(geometry, trimesh.PointCloud)
@@ -91,6 +91,8 @@ def from_scene(scene: Any, source: str) -> Mesh | RawPoints:
 
 def _loose(parts: list[Mesh], clouds: list[RawPoints], lines: list[np.ndarray]) -> list[Mesh]:
     """Make faces of the points and lines beside the faces."""
+    if not clouds and not lines:
+        return []
     places = [part.vertices for part in parts] + [cloud.points for cloud in clouds]
     everything = np.concatenate(places + [line.reshape(-1, 3) for line in lines])
     thickness = THICKNESS * float(np.ptp(everything[np.isfinite(everything).all(axis=1)], axis=0).max(initial=0.0))
@@ -131,12 +133,12 @@ def _move(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 
-def _part(source: str, geometry: Any, matrix: np.ndarray) -> Mesh:
+def _part(source: str, geometry: Any, matrix: np.ndarray, decoded: Decoded) -> Mesh:
     vertices = _move(np.array(geometry.vertices, dtype=np.float64), matrix)
     faces = np.array(geometry.faces, dtype=np.int64)
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise InputError(f"{source} has faces that name vertices it does not hold, so it was cut short: {REPAIR}")
-    look = paint(geometry, faces)
+    look = paint(geometry, faces, decoded)
     opacity = None if look.opacity == 1 else np.full(len(faces), look.opacity, dtype=np.float32)
     which = None if look.texture is None else np.zeros(len(faces), dtype=np.int32)
     textures = () if look.texture is None else (look.texture,)
@@ -157,16 +159,21 @@ def _join(parts: list[Mesh]) -> Mesh:
     if opacity is not None and opacity.max() < _SEEN:
         opacity = None  # some exporters write d 0 or Tr 1 for what all others call opaque
     colors = _joined([p.corner_colors for p in parts], [(len(p.faces), 3, 3) for p in parts], UNPAINTED)
-    textures = tuple(image for part in parts for image in part.textures)
+    textures = {id(image): image for part in parts for image in part.textures}  # what parts share is there once
     if not textures:
         return Mesh(vertices, faces, colors, face_opacity=opacity)
+    place = {key: number for number, key in enumerate(textures)}
     uv = _joined([p.corner_uv for p in parts], [(len(p.faces), 3, 2) for p in parts], 0.0)
-    which, count = [], 0
-    for part in parts:
-        own = np.full(len(part.faces), -1) if part.face_texture is None else part.face_texture
-        which.append(np.where(own < 0, own, own + count).astype(np.int32))
-        count += len(part.textures)
-    return Mesh(vertices, faces, colors, uv, np.concatenate(which), textures, face_opacity=opacity)
+    which = [np.full(len(part.faces), place[id(part.textures[0])] if part.textures else -1) for part in parts]
+    return Mesh(
+        vertices,
+        faces,
+        colors,
+        uv,
+        np.concatenate(which).astype(np.int32),
+        tuple(textures.values()),
+        face_opacity=opacity,
+    )
 
 
 def _joined(arrays: list[np.ndarray | None], shapes: list[tuple[int, ...]], value: float) -> np.ndarray | None:

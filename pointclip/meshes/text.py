@@ -11,7 +11,7 @@ from pointclip.errors import InputError
 from pointclip.meshes.columns import AXES, from_table, meanings
 from pointclip.meshes.geometry import RawPoints
 
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?$|[-+]?(nan|inf)", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?$|[-+]?(nan|inf(inity)?)$", re.IGNORECASE)
 _ODD_NAN = re.compile(r"[-+]?(?:nan\(\w*\)|1\.#(?:IND|QNAN|SNAN|INF)\w*)", re.IGNORECASE)
 _FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[-+]?\d)")
 _SAMPLE = 200

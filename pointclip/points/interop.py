@@ -8,7 +8,7 @@ import numpy as np
 from pointclip._base.optional import require
 from pointclip._base.words import counted
 from pointclip.errors import InputError
-from pointclip.meshes import Mesh, RawPoints, as_colors, from_scene, from_table
+from pointclip.meshes import Mesh, RawPoints, as_colors, from_scene, from_table, sound
 
 
 def raw_from_arrays(points: Any, normals: Any | None, colors: Any | None) -> RawPoints:
@@ -71,8 +71,7 @@ def geometry_from_open3d(geometry: Any) -> Mesh | RawPoints:
     if hasattr(geometry, "triangles"):
         faces = np.asarray(geometry.triangles, dtype=np.int64)
         colors = np.asarray(geometry.vertex_colors, dtype=np.float32)
-        corner_colors = colors[faces] if len(colors) else None
-        return _mesh(np.asarray(geometry.vertices, dtype=np.float64), faces, corner_colors)
+        return _mesh(np.asarray(geometry.vertices, dtype=np.float64), faces, colors if len(colors) else None)
     if hasattr(geometry, "points") and hasattr(geometry, "normals"):
         normals, colors = np.asarray(geometry.normals), np.asarray(geometry.colors)
         return raw_from_arrays(geometry.points, normals if len(normals) else None, colors if len(colors) else None)
@@ -108,9 +107,7 @@ def geometries_from_pytorch3d(batch: Any) -> list[Mesh | RawPoints]:
 def _pytorch3d_mesh(vertices: Any, faces: Any, features: Any) -> Mesh:
     triangles = _numpy(faces).astype(np.int64)
     rgb = _rgb(features)
-    return _mesh(
-        _numpy(vertices).astype(np.float64), triangles, None if rgb is None else _colors(_numpy(rgb))[triangles]
-    )
+    return _mesh(_numpy(vertices).astype(np.float64), triangles, None if rgb is None else _colors(_numpy(rgb)))
 
 
 def _per_item(holder: Any, method: str, count: int) -> list[Any]:
@@ -127,9 +124,10 @@ def _numpy(tensor: Any) -> np.ndarray:
     return tensor.detach().cpu().numpy() if hasattr(tensor, "detach") else np.asarray(tensor)
 
 
-def _mesh(vertices: np.ndarray, faces: np.ndarray, corner_colors: np.ndarray | None) -> Mesh:
+def _mesh(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray | None) -> Mesh:
     if not len(faces):
         raise InputError("the mesh has no faces: pass it as a point cloud")
-    if not np.isfinite(vertices).all():
-        raise InputError("the mesh has NaN or infinite vertices: repair it first")
-    return Mesh(vertices, faces, corner_colors)
+    mesh = sound("the mesh", Mesh(vertices, faces))
+    if colors is None:
+        return mesh
+    return sound("the mesh", Mesh(vertices, faces, colors[faces]))

@@ -1,6 +1,6 @@
 """A mesh that is a point cloud too: it keeps its triangles, and draws its samples where something asks for points."""
 
-from dataclasses import replace
+from dataclasses import make_dataclass, replace
 from functools import cached_property
 
 import torch
@@ -45,6 +45,8 @@ class MeshCloud(PointCloud):
     seed: int
     unit: bool
     _mesh: Mesh
+    # what dataclasses.replace hands on: the arguments of __init__, not those of a cloud
+    __dataclass_fields__ = make_dataclass("_", ["mesh", "num_points", "seed", "name", "unit"]).__dataclass_fields__  # type: ignore[attr-defined]
 
     def __init__(
         self, mesh: Mesh, num_points: int = DEFAULT_NUM_POINTS, seed: int = 0, name: str = "", unit: bool = False
@@ -105,6 +107,7 @@ class MeshCloud(PointCloud):
         """
         vertices = normalize_unit_sphere(torch.from_numpy(self.mesh.vertices))
         mesh = replace(self.mesh, vertices=vertices.numpy())
+        mesh.__dict__["unit_normals"] = self.mesh.unit_normals  # neither place nor size changes them
         return MeshCloud(mesh, self.num_points, self.seed, self.name, unit=True)
 
     def turned(self, up: str) -> "MeshCloud":

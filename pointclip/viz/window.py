@@ -42,7 +42,7 @@ def scene(cloud: PointCloud, views: Views, panel: Panel) -> list[Any]:
         MissingDependency: Open3D is not installed.
     """
     o3d = require("open3d", extra="viz")
-    shape = cloud.normalized()
+    shape = cloud.samples.normalized()
     if shape.colors is None:
         lit = torch.full((len(shape), 3), 0.45)
         if shape.normals is not None:

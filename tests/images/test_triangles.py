@@ -127,12 +127,24 @@ def test_a_ball_is_smooth_and_a_box_is_not():
     np.testing.assert_allclose(mesh.corner_normals, np.repeat(mesh.unit_normals[0][:, None], 3, 1), atol=1e-6)
 
 
+def test_the_tip_of_a_wide_fan_is_drawn_alike_whatever_the_order_of_its_faces():
+    import trimesh
+
+    cone = trimesh.creation.cone(1, 2, sections=200)
+    mesh = Mesh(np.asarray(cone.vertices), np.asarray(cone.faces))
+    shuffled = mesh.with_faces(np.random.default_rng(0).permutation(len(mesh.faces)))
+    pictures = [render_mesh(one, views("ring-2"), images.style("shaded"), 64) for one in (mesh, shuffled)]
+    torch.testing.assert_close(*pictures, atol=1e-4, rtol=0)
+    off = (mesh.corner_normals * mesh.unit_normals[0][:, None]).sum(-1)
+    assert off.min() > np.cos(np.radians(3.0)), "no corner leans from its face by more than its neighbours do"
+
+
 def test_corner_normals_without_numba(monkeypatch):
     import sys
 
     import trimesh
 
-    for mesh in (trimesh.creation.icosphere(2), trimesh.creation.cylinder(1, 2), trimesh.creation.box()):
+    for mesh in (trimesh.creation.icosphere(2), trimesh.creation.cone(1, 2, sections=200), trimesh.creation.box()):
         shape = Mesh(np.asarray(mesh.vertices), np.asarray(mesh.faces))
         compiled = replace(shape).corner_normals
         with monkeypatch.context() as patch:
@@ -211,3 +223,23 @@ def test_a_million_triangles_are_drawn_in_little_memory():
     assert len(faces) > 1_000_000
     picture = render_mesh(Mesh(vertices, faces), views("ring-2"), images.style("shaded"), 64)
     assert 0 < picture.min() < 0.9 and picture.max() == 1
+
+
+def test_long_faces_are_split_and_nothing_else():
+    rod = Mesh(
+        np.array([[0, 0, 0], [10.0, 0, 0], [10, 0.01, 0]]), np.array([[0, 1, 2]]), np.eye(3, dtype=np.float32)[None]
+    )
+    parts = rod.split(1.0)
+    edges = np.linalg.norm(np.diff(parts.vertices[parts.faces][:, [0, 1, 2, 0]], axis=1), axis=2)
+    assert edges.max() <= 1.0 and len(parts.faces) < 100, "256 where all edges are halved"
+    area = parts.unit_normals[1].sum() * parts.size**2
+    assert area == pytest.approx(0.05) and np.allclose(parts.corner_colors.sum(2), 1)
+    assert len(square(side=1000).split(0.1).faces) <= 200_000, "the cutting ends somewhere"
+
+
+def test_realistic_leaves_broken_points_out():
+    points = torch.rand(1, 50, 3)
+    broken = torch.cat([torch.full((1, 3, 3), torch.nan), points], dim=1)
+    style = images.style("realistic")
+    whole, left = (images.render_points(p, style, views("realistic-10"), 32) for p in (points, broken))
+    assert torch.equal(whole, left)

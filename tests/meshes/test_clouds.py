@@ -168,3 +168,9 @@ def test_long_compressed_bodies_unpack(tmp_path):
     path = write(tmp_path, "a.pcd", header + struct.pack("<II", len(packed), len(plain)) + packed)
     assert len(packed) < len(plain)
     assert load_geometry(path).points.tolist() == points.tolist()
+
+
+def test_column_names_that_begin_like_numbers(tmp_path):
+    (tmp_path / "lidar.csv").write_text("X,Y,Z,Red,Green,Blue,Infrared\n" + "0,1,2,255,0,0,9\n1,2,3,255,0,0,8\n" * 3)
+    cloud = load_geometry(tmp_path / "lidar.csv")
+    assert len(cloud.points) == 6 and (cloud.colors == [1, 0, 0]).all()

@@ -81,6 +81,12 @@ def test_strips_of_triangles(tmp_path):
     assert (np.cross(b - a, c - a)[:, 2] > 0).all(), "every second triangle of a strip is turned"
 
 
+def test_each_row_of_strips_is_a_strip_of_its_own(tmp_path):
+    text = mesh_ply("3 0 1 2\n4 3 4 5 6\n", 2, "0 0 0\n" * 7, "list int int vertex_indices")
+    (tmp_path / "a.ply").write_text(text.replace("element face", "element tristrips"))
+    assert load_geometry(tmp_path / "a.ply").faces.tolist() == [[0, 1, 2], [3, 4, 5], [5, 4, 6]]
+
+
 def test_a_missing_texture_is_noted(tmp_path):
     text = mesh_ply("3 0 1 2 6 0 0 1 0 0 1\n", 1, "0 0 0\n1 0 0\n0 1 0\n").replace(
         "end_header", "property list uchar float texcoord\nend_header"

@@ -11,7 +11,7 @@ import trimesh
 from PIL import Image
 
 from pointclip.errors import InputError
-from pointclip.meshes import KNOWN_SUFFIXES, Mesh, RawPoints, load_geometry
+from pointclip.meshes import KNOWN_SUFFIXES, Mesh, RawPoints, from_scene, load_geometry
 
 CUBE = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=float)
 QUADS = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
@@ -301,3 +301,33 @@ def test_known_suffixes_are_all_readable():
         ".npy .npz .pcd .xyz .pts .txt .csv .asc .xyzrgb .xyzn",
     )
     assert set(KNOWN_SUFFIXES) == {*meshes.split(), *clouds.split()}
+
+
+def test_a_picture_that_parts_share_is_kept_once_and_the_users_own_is_left_alone():
+    picture = Image.new("RGBA", (1024, 1024), (255, 0, 0, 0))
+    material = trimesh.visual.material.PBRMaterial(baseColorTexture=picture, alphaMode="BLEND")
+    boxes = []
+    for shift in range(3):
+        box = trimesh.creation.box()
+        box.apply_translation([2.0 * shift, 0, 0])
+        box.visual = trimesh.visual.TextureVisuals(uv=np.zeros((8, 2)), material=material)
+        boxes.append(box)
+    mesh = from_scene(trimesh.Scene(boxes), "boxes")
+    assert len(mesh.textures) == 1 and set(mesh.face_texture.tolist()) == {0} and len(mesh.faces) == 36
+    assert picture.size == (1024, 1024), "shrunk is a copy"
+
+
+def test_parts_are_numbered_by_their_own_pictures():
+    colors, boxes = ((255, 0, 0), (0, 0, 255)), []
+    for shift, color in enumerate(colors):
+        box = trimesh.creation.box()
+        box.apply_translation([2.0 * shift, 0, 0])
+        picture = Image.new("RGB", (4, 4), color)
+        box.visual = trimesh.visual.TextureVisuals(uv=np.zeros((8, 2)), image=picture)
+        boxes.append(box)
+    mesh = from_scene(trimesh.Scene([*boxes, trimesh.creation.box()]), "boxes")
+    middle = mesh.colors_at(np.arange(36), np.full((36, 3), 1 / 3))
+    left = mesh.vertices[mesh.faces].mean(1)[:, 0] < 1.0
+    known = mesh.face_texture >= 0
+    assert (middle[known & left] == [1, 0, 0]).all() and (middle[known & ~left] == [0, 0, 1]).all()
+    assert (~known).sum() == 12 and np.allclose(middle[~known], 0.8, atol=1e-6)

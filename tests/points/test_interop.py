@@ -1,5 +1,6 @@
 """Clouds from and to other libraries; stand-ins follow the documented attributes where a library is missing."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -142,3 +143,23 @@ def test_normalized_and_subset():
     few = cloud.normalized().subset(10)
     assert len(few) == 10 and few.name == "a" and few.colors.shape == (10, 3)
     assert cloud.subset(200) is cloud
+
+
+def test_meshes_of_other_libraries_are_checked_as_files_are():
+    class Other:
+        vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [np.nan, 0, 0]])
+        vertex_colors = np.eye(4)[:, :3]
+        triangles = np.array([[0, 1, 2]])
+
+    assert len(PointCloud.from_open3d(Other()).mesh.vertices) == 3, "a broken vertex that no face uses"
+    Other.triangles = np.array([[0, 1, 9]])
+    with pytest.raises(InputError, match="vertices it does not hold"):
+        PointCloud.from_open3d(Other())
+
+
+def test_replace_of_a_mesh_cloud_takes_what_makes_one():
+    import trimesh
+
+    box = PointCloud.from_trimesh(trimesh.creation.box(), num_points=50, name="a")
+    other = replace(box, name="b")
+    assert (other.name, other.mesh is box.mesh, len(other)) == ("b", True, 50)

@@ -202,3 +202,15 @@ def test_a_confusion_matrix_fills_its_picture_and_no_word_of_it_is_cut(tmp_path,
     for lines in (ink.any(1), ink.any(0)):
         before, after = lines.argmax(), lines[::-1].argmax()
         assert 2 < before < 25 and 2 < after < 25, (before, after)
+
+
+def test_the_window_shows_meshes_by_their_samples():
+    pytest.importorskip("open3d", reason="needs open3d: pip install 'pointclip[viz]'")
+    import trimesh
+
+    from pointclip.viz.window import scene
+
+    box = pc.PointCloud.from_trimesh(trimesh.creation.box(), num_points=70)
+    rig = pc.views("ring-2")
+    panel = viz.Panel("box", torch.zeros(2, 3, 8, 8), rig.names)
+    assert len(scene(box, rig, panel)[0].points) == 70
