@@ -3,8 +3,8 @@
     python scripts/bench_sweethome3d.py --root /usr/share/sweethome3d/furniture
 
 Prints top-1, top-5 and mean class accuracy of the ``embedded`` model on one split among all 71 labels, the untrained
-baseline on the same pictures beside it (the image trunk's ImageNet probabilities, averaged over views, as a weighted
-mean of class-name embeddings; nearest label), and peak memory. Seconds: read (processor time in the reading thread,
+baseline on the same pictures beside it (the image trunk's ImageNet probabilities, averaged over views, divided among
+the labels by likeness of meaning), and peak memory. Seconds: read (processor time in the reading thread,
 beside the rest), draw (with project, its scatter part, timed apart), encode, wait (for a file to be read) and wall.
 ``--csv FILE`` writes the row.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 from _common import birth_certificate, parser, peak_mb, percentages, write_csv
+from _names_head import Sentences
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from pointclip import PointCLIP, fusion, ops
 from pointclip.cameras import fit_to_frame, project
@@ -25,23 +25,27 @@ from pointclip.points import load
 from pointclip.reading import read_clouds
 from pointclip.weights import embedded
 
+SHARPNESS = 15.0  # of classes to labels
+
 
 class Untrained:
-    """ImageNet probabilities to label texts: what the two networks can do without our head."""
+    """ImageNet's classes to labels: what the two networks can do without anything that we trained.
 
-    def __init__(self, model: PointCLIP, labels: list[str]) -> None:
-        from open_clip import IMAGENET_CLASSNAMES
+    A label's score is the chance of its being meant where the image tower sees a class: each class is divided among
+    the labels by a soft-max over 15 times the cosine between what both mean, by the sentence encoder.
+    """
 
-        self.trunk = embedded.headless()[0].visual.trunk.to(memory_format=torch.channels_last)
+    def __init__(self, labels: list[str]) -> None:
+        sentences = Sentences()
+        self.trunk = sentences.model.visual.trunk.to(memory_format=torch.channels_last)
         self.weight, self.bias = embedded.imagenet_classifier()
-        self.names = model.clip.encode_sentences(list(IMAGENET_CLASSNAMES))
-        self.text = model.encode_labels(labels)
+        self.shares = (SHARPNESS * sentences.imagenet() @ sentences.names(labels).T).softmax(-1)
 
     @torch.inference_mode()
-    def logits(self, pictures: Tensor) -> Tensor:
+    def scores(self, pictures: Tensor) -> Tensor:
         normalised = ((pictures - embedded.MEAN[0]) / embedded.STD[0]).contiguous(memory_format=torch.channels_last)
-        probabilities = (self.trunk(normalised) @ self.weight.T + self.bias).softmax(-1)
-        return (normalize(probabilities @ self.names, dim=-1) @ self.text.T).mean(0)
+        seen = (self.trunk(normalised) @ self.weight.T + self.bias).softmax(-1)
+        return seen.mean(0) @ self.shares
 
 
 def classify(model: PointCLIP, paths: list[Path], labels: list[str], points: int) -> tuple[dict, Tensor, list[Tensor]]:
@@ -67,7 +71,7 @@ def classify(model: PointCLIP, paths: list[Path], labels: list[str], points: int
         stages["draw"] += middle - begin
         stages["encode"] += time.perf_counter() - middle
         logits.append(fusion.fuse(features, text, model.view_weights, model.clip.logit_scale)[0])
-        pictures.append((drawn[0, :, 0] * 255).round().byte() if model.style != "color" else drawn[0])
+        pictures.append((drawn[0] * 255).round().byte())
         stages["project"] += seconds_to_project(model, item.cloud.points[None])
     stages["wall"] = time.perf_counter() - start - stages["project"]
     stages["wait"] = stages["wall"] - stages["draw"] - stages["encode"]
@@ -100,8 +104,8 @@ def main() -> None:
             for index, row in enumerate(data.rows)
         ]
         stages, logits, pictures = classify(model, paths, data.labels, arguments.points)
-    untrained = Untrained(model, data.labels)
-    baseline = torch.stack([untrained.logits(expand(drawn)) for drawn in pictures])
+    untrained = Untrained(data.labels)
+    baseline = torch.stack([untrained.scores(drawn / 255) for drawn in pictures])
     row = {
         **percentages(logits, target),
         **{f"untrained_{name}": value for name, value in percentages(baseline, target).items()},
@@ -115,10 +119,6 @@ def main() -> None:
         print(f"{name:>22}  {value}")
     if arguments.csv:
         write_csv(arguments.csv, [row])
-
-
-def expand(pictures: Tensor) -> Tensor:
-    return pictures[:, None].expand(-1, 3, -1, -1) / 255 if pictures.dtype == torch.uint8 else pictures
 
 
 if __name__ == "__main__":

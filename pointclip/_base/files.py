@@ -136,10 +136,10 @@ def check_name(path: str | Path) -> None:
 
 
 def _is_special(path: Path) -> bool:
-    """Tell a device or a pipe from a file that may be replaced."""
-    if path.exists():
-        return not path.is_file()
-    return path.absolute().parts[1:2] in (("dev",), ("proc",))
+    """Tell a device, a pipe or a link to what is open (``/dev/stdout``) from a file that may be replaced."""
+    top, *below = path.absolute().parts[1:] or [""]
+    of_the_system = top == "proc" or (top == "dev" and below[:1] != ["shm"])
+    return of_the_system or (path.exists() and not path.is_file())
 
 
 @contextmanager

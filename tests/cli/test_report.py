@@ -5,6 +5,8 @@ import errno
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +151,13 @@ def test_a_pipe_is_written_and_not_replaced(tmp_path):
 def test_devices_are_never_replaced():
     assert all(_outputs._is_special(Path(name)) for name in ("/dev/null", "/dev/stdout", "/dev/new", "/proc/self/fd/1"))
     assert not _outputs._is_special(Path("dev") / "null.csv")
+
+
+def test_a_table_on_stdout_reaches_the_file_it_was_redirected_to(tmp_path):
+    code = "from pointclip.cli.report import open_csv\nwith open_csv('/dev/stdout'): pass"
+    with (tmp_path / "rows.csv").open("wb") as file:
+        subprocess.run([sys.executable, "-c", code], stdout=file, check=True)
+    assert (tmp_path / "rows.csv").read_bytes().startswith(b"path,")
 
 
 def test_a_link_keeps_pointing_to_the_file_that_is_replaced(tmp_path):
